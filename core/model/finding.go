@@ -1,0 +1,171 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Severity is one of five words, worst first.
+type Severity string
+
+// The severities.
+const (
+	Critical Severity = "critical"
+	High     Severity = "high"
+	Medium   Severity = "medium"
+	Low      Severity = "low"
+	Unknown  Severity = "unknown"
+)
+
+// ParseSeverity accepts any case; a word it does not know is Unknown.
+func ParseSeverity(s string) Severity {
+	switch sev := Severity(strings.ToLower(s)); sev {
+	case Critical, High, Medium, Low:
+		return sev
+	}
+	return Unknown
+}
+
+// Rank orders severities: 4 is critical, 0 unknown.
+func (s Severity) Rank() int {
+	return map[Severity]int{Critical: 4, High: 3, Medium: 2, Low: 1}[s]
+}
+
+// Finding is one vulnerability of one installed package version.
+type Finding struct {
+	ID        string    `json:"id"`
+	Package   string    `json:"package"`
+	Installed string    `json:"installed"`
+	Fixed     string    `json:"fixed,omitempty"` // empty: no fix known
+	Type      string    `json:"type,omitempty"`  // ecosystem of the package
+	Path      string    `json:"path,omitempty"`
+	Layer     Digest    `json:"layer,omitempty"` // diff id of the layer that brought it
+	Severity  Severity  `json:"severity"`
+	Status    string    `json:"status,omitempty"` // "fixed", "affected", "will_not_fix", …
+	Score     float64   `json:"score,omitempty"`  // CVSS v3 where known, else v2, else 0
+	Title     string    `json:"title,omitempty"`
+	URL       string    `json:"url,omitempty"`
+	Published time.Time `json:"published,omitzero"`
+}
+
+// SortFindings orders worst first, then by id, package, version and path, so
+// that equal findings always encode equally.
+func SortFindings(fs []Finding) {
+	slices.SortFunc(fs, func(a, b Finding) int {
+		if d := b.Severity.Rank() - a.Severity.Rank(); d != 0 {
+			return d
+		}
+		for _, d := range []int{
+			strings.Compare(a.ID, b.ID), strings.Compare(a.Package, b.Package),
+			strings.Compare(a.Installed, b.Installed), strings.Compare(a.Path, b.Path),
+			strings.Compare(string(a.Layer), string(b.Layer)), strings.Compare(a.Fixed, b.Fixed),
+		} {
+			if d != 0 {
+				return d
+			}
+		}
+		return 0
+	})
+}
+
+// FindingList is an image's findings, named by their content and shared by
+// every image that has exactly the same.
+type FindingList struct {
+	Hash     string    `json:"-"`
+	Findings []Finding `json:"findings"`
+}
+
+// NewFindingList sorts a copy of fs and names it.
+func NewFindingList(fs []Finding) FindingList {
+	list := FindingList{Findings: slices.Clone(fs)}
+	SortFindings(list.Findings)
+	body, err := json.Marshal(list)
+	if err != nil {
+		panic(fmt.Sprintf("model: a finding list cannot be encoded: %v", err)) // plain values only: a NaN score, refused at every decoder
+	}
+	sum := sha256.Sum256(body)
+	list.Hash = hex.EncodeToString(sum[:])
+	return list
+}
+
+// Source says who looked at an image.
+type Source string
+
+// The sources: our own scanner, or a CI pipeline's.
+const (
+	SourceScan Source = "scan"
+	SourceCI   Source = "ci"
+)
+
+// Counts are findings by severity, and those that have a fix.
+type Counts struct {
+	Critical    int `json:"critical"`
+	High        int `json:"high"`
+	Medium      int `json:"medium"`
+	Low         int `json:"low"`
+	Unknown     int `json:"unknown"`
+	CriticalFix int `json:"critical_fix"`
+	HighFix     int `json:"high_fix"`
+	MediumFix   int `json:"medium_fix"`
+}
+
+// CountFindings counts each (id, package, installed version) once, wherever it lies.
+func CountFindings(fs []Finding) Counts {
+	type key struct{ id, pkg, version string }
+	seen := make(map[key]bool, len(fs))
+	var c Counts
+	for _, f := range fs {
+		k := key{f.ID, f.Package, f.Installed}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		fix := 0
+		if f.Fixed != "" {
+			fix = 1
+		}
+		switch f.Severity {
+		case Critical:
+			c.Critical, c.CriticalFix = c.Critical+1, c.CriticalFix+fix
+		case High:
+			c.High, c.HighFix = c.High+1, c.HighFix+fix
+		case Medium:
+			c.Medium, c.MediumFix = c.Medium+1, c.MediumFix+fix
+		case Low:
+			c.Low++
+		default:
+			c.Unknown++
+		}
+	}
+	return c
+}
+
+// Verdict is the small record that admission needs about one image digest
+// from one source. It says what was found, never whether that is acceptable.
+type Verdict struct {
+	Digest  Digest `json:"digest"`
+	ImageID Digest `json:"image_id,omitempty"`
+	Source  Source `json:"source"`
+	// Producer tells CI results of one digest apart: "trivy/jenkins/nightly".
+	// Empty for our own scan.
+	Producer  string    `json:"producer,omitempty"`
+	Counts    Counts    `json:"counts"`
+	RunAsRoot bool      `json:"run_as_root,omitempty"`
+	OS        OS        `json:"os"`
+	DB        DBVersion `json:"db"`
+	ScannedAt time.Time `json:"scanned_at,omitzero"`
+	// Findings is the hash of the finding list, which travels after the verdict.
+	Findings string `json:"findings"`
+}
+
+// DBVersion names the vulnerability database an answer was made with. For a CI
+// result only what the document says is set.
+type DBVersion struct {
+	Revision  string    `json:"revision,omitempty"` // content identity; equal revisions give equal answers
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}

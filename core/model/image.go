@@ -1,0 +1,116 @@
+package model
+
+import (
+	"strings"
+	"time"
+)
+
+// ImageStatus is how far an image has come; the strings are NeuVector's.
+type ImageStatus string
+
+// The states of an image.
+const (
+	ImageScheduled   ImageStatus = "scheduled"
+	ImageScanning    ImageStatus = "scanning"
+	ImageFinished    ImageStatus = "finished"
+	ImageFailed      ImageStatus = "failed"
+	ImageUnsupported ImageStatus = "unsupported"
+)
+
+// Image is one image manifest of one platform. Its identity is the digest.
+type Image struct {
+	Digest    Digest            `json:"digest"`
+	ImageID   Digest            `json:"image_id,omitempty"` // digest of the image's configuration
+	Platform  Platform          `json:"platform"`
+	Size      int64             `json:"size,omitempty"` // compressed bytes of all layers
+	Created   time.Time         `json:"created,omitzero"`
+	Author    string            `json:"author,omitempty"`
+	User      string            `json:"user,omitempty"`
+	Env       []string          `json:"env,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	History   []string          `json:"history,omitempty"` // commands, oldest first
+	Layers    []Layer           `json:"layers,omitempty"`  // oldest first
+	OS        OS                `json:"os"`
+	Status    ImageStatus       `json:"status"`
+	Reason    string            `json:"reason,omitempty"` // why failed or unsupported
+	ScannedAt time.Time         `json:"scanned_at,omitzero"`
+}
+
+// Layer is one layer of an image.
+type Layer struct {
+	Digest  Digest `json:"digest"`
+	DiffID  Digest `json:"diff_id,omitempty"`
+	Size    int64  `json:"size,omitempty"`
+	Command string `json:"command,omitempty"`
+}
+
+// OS is the distribution found in an image; both empty when there is none.
+type OS struct {
+	Family  string `json:"family,omitempty"`  // "alpine", "debian", …
+	Version string `json:"version,omitempty"` // as the distribution writes it
+}
+
+// String is "family version".
+func (o OS) String() string { return strings.TrimSpace(o.Family + " " + o.Version) }
+
+// RunsAsRoot says whether the configured user is root or unset.
+func (i Image) RunsAsRoot() bool {
+	user, _, _ := strings.Cut(i.User, ":")
+	return user == "" || user == "0" || user == "root"
+}
+
+// Tag is a pointer from a name to a digest, as a registry last showed it.
+type Tag struct {
+	Registry   string    `json:"registry"`   // the registry's name here
+	Host       string    `json:"host"`       // host[:port] of its URL, lower case: what an image reference begins with
+	Repository string    `json:"repository"` // without the host
+	Tag        string    `json:"tag"`
+	Digest     Digest    `json:"digest"` // an image or an index
+	SeenAt     time.Time `json:"seen_at,omitzero"`
+}
+
+// Index is a multi-platform image: its digest and its children.
+type Index struct {
+	Digest   Digest       `json:"digest"`
+	Children []IndexChild `json:"children"`
+}
+
+// IndexChild is one image of an index.
+type IndexChild struct {
+	Digest   Digest   `json:"digest"`
+	Platform Platform `json:"platform"`
+}
+
+// ImageSummary is a row of an image list.
+type ImageSummary struct {
+	Image
+	Origin   Origin
+	Tags     []Tag
+	Verdicts []Verdict // own scan first, then CI results, newest first
+}
+
+// ImageReport is everything known about one image here.
+type ImageReport struct {
+	ImageSummary
+	Findings []ReportedFinding
+	Packages []Package // empty where the inventory has not arrived
+}
+
+// ReportedFinding is a finding with who reported it.
+type ReportedFinding struct {
+	Finding
+	Source   Source
+	Producer string // CI results only: tool and version
+}
+
+// Package is one installed package of an image.
+type Package struct {
+	Name          string `json:"name"`
+	Version       string `json:"version"`
+	Type          string `json:"type"` // ecosystem: "alpine", "debian", "npm", …
+	SourceName    string `json:"source_name,omitempty"`
+	SourceVersion string `json:"source_version,omitempty"`
+	Arch          string `json:"arch,omitempty"`
+	Path          string `json:"path,omitempty"`
+	Layer         Digest `json:"layer,omitempty"` // diff id
+}

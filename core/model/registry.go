@@ -1,0 +1,114 @@
+package model
+
+import "time"
+
+// Registry is a source of images, as an administrator set it.
+type Registry struct {
+	Name string `json:"name"`
+	// Type is the name of the registry plugin: "oci", …
+	Type string `json:"type"`
+	URL  string `json:"url"`
+	// Repositories, when set, are scanned instead of what the catalog lists.
+	Repositories []string `json:"repositories,omitempty"`
+	// Filters select "repository:tag" by glob; empty means everything.
+	Filters []string `json:"filters,omitempty"`
+	// Schedule is a cron expression or "@every 10m"; empty means by hand only.
+	Schedule string `json:"schedule,omitempty"`
+	Username string `json:"username,omitempty"`
+	Password Secret `json:"-"`
+	Token    Secret `json:"-"`
+	// CACert is PEM, trusted in addition to the system's roots.
+	CACert string `json:"ca_cert,omitempty"`
+	// Platforms to scan of a multi-platform image; empty means all.
+	Platforms []string `json:"platforms,omitempty"`
+	// RescanAfterDBUpdate is always cheap (no pull); off only on request.
+	RescanAfterDBUpdate bool      `json:"rescan_after_db_update"`
+	CreatedAt           time.Time `json:"created_at"`
+	UpdatedAt           time.Time `json:"updated_at"`
+}
+
+// Federated says whether the registry belongs to the federation.
+func (r Registry) Federated() bool { return IsFederatedName(r.Name) }
+
+// Origin is Federated for fed.* registries, Local otherwise.
+func (r Registry) Origin() Origin {
+	if r.Federated() {
+		return Federated
+	}
+	return Local
+}
+
+// RunState is where a run of a registry stands.
+type RunState string
+
+// The states of a run; the last three are final.
+const (
+	RunListing   RunState = "listing"
+	RunScanning  RunState = "scanning"
+	RunDone      RunState = "done"
+	RunFailed    RunState = "failed"
+	RunCancelled RunState = "cancelled"
+)
+
+// Final says whether the run is over.
+func (s RunState) Final() bool { return s == RunDone || s == RunFailed || s == RunCancelled }
+
+// Trigger says why a run started.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerManual   Trigger = "manual"
+	TriggerSchedule Trigger = "schedule"
+	TriggerDB       Trigger = "vulnerability-db"
+)
+
+// Run is one pass over a registry. When it is done,
+// Listed = Scanned + Unchanged + Unsupported + Failed, counted in image
+// digests (a digest with several tags counts once).
+type Run struct {
+	ID          int64
+	Registry    string
+	Trigger     Trigger
+	State       RunState
+	StartedAt   time.Time
+	FinishedAt  time.Time // zero while running
+	Listed      int
+	Scanned     int
+	Unchanged   int
+	Unsupported int
+	Failed      int
+	Error       string // why the listing failed or stopped part-way
+}
+
+// RegistryStatus is a registry with what it is doing.
+type RegistryStatus struct {
+	Registry
+	LastRun *Run      // nil before the first
+	NextRun time.Time // zero without a schedule
+	Images  int       // digests known from this registry now
+}
+
+// ListedImage is one tag (or one untagged digest) that a registry listed.
+type ListedImage struct {
+	Repository string
+	Tag        string // empty for an untagged digest
+	Digest     Digest // of what the tag names: an image or an index
+	MediaType  string
+}
+
+// Credential opens one repository. All empty means anonymous.
+type Credential struct {
+	Username  string
+	Password  Secret
+	Token     Secret    // a bearer token, used instead of the pair
+	ExpiresAt time.Time // zero: does not expire
+}
+
+// DiagnosisStep is one step of a registry test, in order.
+type DiagnosisStep struct {
+	Name   string // "resolve", "connect", "authenticate", "list", "read"
+	OK     bool
+	Detail string
+	Hint   string // set when not OK
+}

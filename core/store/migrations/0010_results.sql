@@ -1,0 +1,51 @@
+-- What is known of images. Origin is 'local' (this cluster found out itself) or
+-- 'fed' (the primary's feed said so, on a managed cluster); the same digest may
+-- have both. Bodies are JSON of core/model.
+
+CREATE TABLE images (
+	origin TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	status TEXT NOT NULL,
+	body   BLOB NOT NULL,
+	PRIMARY KEY (origin, digest)
+);
+
+CREATE TABLE tags (
+	origin     TEXT NOT NULL,
+	registry   TEXT NOT NULL,
+	repository TEXT NOT NULL,
+	tag        TEXT NOT NULL,
+	host       TEXT NOT NULL,
+	digest     TEXT NOT NULL,
+	seen_at    INTEGER NOT NULL, -- unix milliseconds
+	PRIMARY KEY (origin, registry, repository, tag)
+);
+CREATE INDEX tags_by_name ON tags (host, repository, tag);
+CREATE INDEX tags_by_digest ON tags (digest);
+
+-- The children of multi-platform images: content, so without an origin.
+CREATE TABLE index_children (
+	index_digest TEXT NOT NULL,
+	digest       TEXT NOT NULL,
+	platform     TEXT NOT NULL,
+	PRIMARY KEY (index_digest, digest)
+);
+CREATE INDEX index_children_by_digest ON index_children (digest);
+
+CREATE TABLE verdicts (
+	origin   TEXT NOT NULL,
+	digest   TEXT NOT NULL,
+	source   TEXT NOT NULL, -- scan, ci
+	producer TEXT NOT NULL,
+	findings TEXT NOT NULL, -- finding_lists.hash, which may arrive later
+	body     BLOB NOT NULL,
+	PRIMARY KEY (origin, digest, source, producer)
+);
+CREATE INDEX verdicts_by_digest ON verdicts (digest);
+CREATE INDEX verdicts_by_findings ON verdicts (findings);
+
+-- Content-addressed and shared; body is zstd-compressed JSON.
+CREATE TABLE finding_lists (
+	hash TEXT PRIMARY KEY,
+	body BLOB NOT NULL
+);
