@@ -76,12 +76,6 @@ func OpenBatch(body []byte, federation string, v Verifier, c *Codec) (Batch, err
 	return b, nil
 }
 
-// OpenBatchSeal verifies the seal of a batch and returns its header without records.
-func OpenBatchSeal(seal Seal, federation string, v Verifier) (Batch, error) {
-	b, _, _, err := openBatchHeader(seal, federation, v)
-	return b, err
-}
-
 func openBatchHeader(seal Seal, federation string, v Verifier) (b Batch, p packed, count uint64, err error) {
 	var from origin
 	b.Seal = seal

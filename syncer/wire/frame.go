@@ -28,6 +28,13 @@ const (
 	TypeNotice     Type = 26 // P, signed: removal or dissolution
 	TypeLeave      Type = 28 // M: goodbye
 	TypeSummary    Type = 29 // M, optional: opaque to syncer
+
+	// Outside the feed: enrolment, and the renewal of certificates.
+	TypeChallenge Type = 40 // P: nonce of an enrolment
+	TypeApply     Type = 42 // M: certificate request under a join token
+	TypeGrant     Type = 44 // P: certificate, content key, settings
+	TypeRefusal   Type = 46 // P: why not
+	TypeRenew     Type = 48 // M: certificate request under the old certificate
 )
 
 // Frame is one message in its encoded form.
@@ -66,7 +73,9 @@ func (l Limits) of(t Type) int {
 }
 
 func (t Type) known() bool {
-	return t == TypeSummary || (t >= TypeHello && t <= TypeLeave && t%2 == 0)
+	feed := t >= TypeHello && t <= TypeLeave
+	enrolment := t >= TypeChallenge && t <= TypeRenew
+	return t == TypeSummary || (t%2 == 0 && (feed || enrolment))
 }
 
 // Append appends the encoded frame, in chunks if it is long.

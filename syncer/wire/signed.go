@@ -279,3 +279,48 @@ func OpenNotice(body []byte, federation string, v Verifier) (n Notice, err error
 	}
 	return n, err
 }
+
+// Evidence is a seal with the type of frame that it was made for: the proof of a
+// position, of which the primary may have lost all memory.
+type Evidence struct {
+	Type Type
+	Seal Seal
+}
+
+// Encode returns the evidence as bytes; they are the body of an ahead frame.
+func (ev Evidence) Encode() []byte {
+	var e encoder
+	e.uint(2, uint64(ev.Type))
+	e.bytes(4, ev.Seal.Encode())
+	return e
+}
+
+// OpenEvidence verifies evidence and returns the position that it proves.
+func OpenEvidence(body []byte, federation string, v Verifier) (p Place, err error) {
+	var ev Evidence
+	err = scan("evidence", body, func(number uint64, f field) bool {
+		switch number {
+		case 2:
+			ev.Type = Type(f.uint())
+		case 4:
+			seal, err := DecodeSeal(f.bytes())
+			f.check(err)
+			ev.Seal = seal
+		default:
+			return false
+		}
+		return true
+	})
+	if err != nil {
+		return p, err
+	}
+	switch ev.Type {
+	case TypeBatch:
+		b, _, _, err := openBatchHeader(ev.Seal, federation, v)
+		return Place{Stream: b.Stream, Position: syncer.Position{Epoch: b.Epoch, Revision: b.To}}, err
+	case TypeDifference:
+		d, _, err := openDifferenceHeader(ev.Seal, federation, v)
+		return Place{Stream: d.Stream, Position: syncer.Position{Epoch: d.Epoch, Revision: d.Head}}, err
+	}
+	return p, fmt.Errorf("wire: evidence of type %d: %w", ev.Type, syncer.ErrCorrupt)
+}
