@@ -72,12 +72,16 @@ type Head struct {
 	// Revision is the number of the last change of the stream. It never falls
 	// within an epoch, not even when the tombstone that carried it is collected.
 	Revision uint64
-	// Floor is the greatest revision of a collected tombstone. Whoever stands
-	// below it, and holds anything, may have missed a deletion and must compare.
+	// Floor is the greatest revision of a collected tombstone. Whoever stood below
+	// it when it rose may have missed a deletion and must compare trees.
 	Floor uint64
 	// Root is the hash of the tree of all live records; zero when there are none.
 	Root Hash
 }
+
+// Missed reports whether a member that stands at revision, and began when the
+// floor was began, may have missed a deletion whose tombstone is collected.
+func (h Head) Missed(revision, began uint64) bool { return h.Floor > max(revision, began) }
 
 // Limit bounds one read. A read returns at least one record if there is one,
 // however large it is.

@@ -119,7 +119,7 @@ func emptyFederation(tx *sql.Tx) error {
 
 // deleteFederatedObjects removes what is of origin "fed" in every service's tables.
 func deleteFederatedObjects(tx *sql.Tx) error {
-	for _, table := range []string{"images", "tags", "verdicts"} {
+	for _, table := range []string{"images", "tags", "verdicts", "rules"} {
 		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE origin = ?`, model.Federated); err != nil {
 			return fmt.Errorf("store: remove federated %s: %w", table, err)
 		}
