@@ -59,10 +59,14 @@ func TestEnrolmentIsOneTransactionAndIdempotent(t *testing.T) {
 		return []byte{byte(issued)}, nil
 	}
 	member := model.Cluster{ID: "m1", Name: "west", Role: model.Managed, JoinedAt: at(1), LastSeen: at(1), Version: "1.0.0"}
-	for range 2 {
-		cert, err := s.EnrolCluster(t.Context(), "token", member, "key1", issue)
-		if err != nil || !bytes.Equal(cert, []byte{1}) {
-			t.Fatalf("certificate %v, %v", cert, err)
+	for i := range 2 {
+		again := member
+		if i > 0 {
+			again.ID, again.Name = "m9", "other"
+		}
+		id, cert, err := s.EnrolCluster(t.Context(), "token", again, "key1", issue)
+		if err != nil || id != "m1" || !bytes.Equal(cert, []byte{1}) {
+			t.Fatalf("id %s, certificate %v, %v", id, cert, err)
 		}
 	}
 
@@ -82,7 +86,7 @@ func TestEnrolmentIsOneTransactionAndIdempotent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := s.EnrolCluster(t.Context(), tt.token, model.Cluster{ID: tt.id, Name: tt.cluster}, tt.key, tt.issue)
+			_, _, err := s.EnrolCluster(t.Context(), tt.token, model.Cluster{ID: tt.id, Name: tt.cluster}, tt.key, tt.issue)
 			if fault.KindOf(err) != tt.want {
 				t.Errorf("error %v, want %s", err, tt.want)
 			}
@@ -105,7 +109,7 @@ func TestClustersAreSeenAndRemoved(t *testing.T) {
 	enter(t, s, model.Primary)
 	addToken(t, s, "token", at(0))
 	c := model.Cluster{ID: "m1", Name: "west", Role: model.Managed, JoinedAt: at(1)}
-	_, err := s.EnrolCluster(t.Context(), "token", c, "key1", func(model.JoinToken) ([]byte, error) { return []byte("c"), nil })
+	_, _, err := s.EnrolCluster(t.Context(), "token", c, "key1", func(model.JoinToken) ([]byte, error) { return []byte("c"), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
