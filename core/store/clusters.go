@@ -27,14 +27,15 @@ func scanCluster(scan func(...any) error) (model.Cluster, error) {
 
 // EnrolCluster takes a use of a join token and records the cluster that proved
 // to hold it, in one transaction. issue judges the token and makes the
-// certificate. A key that is enrolled already gets the certificate it was given
-// and costs nothing, so that a lost reply can be asked for again.
+// certificate. A key that is enrolled already gets the certificate it was given,
+// under the id it was given, and costs nothing, so that a lost reply can be
+// asked for again.
 //
 // It fails with fault.NotFound for an unknown token, fault.Conflict for a
 // cluster whose id or name another has, and with whatever issue says.
-func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (certificate []byte, err error) {
+func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRow(`SELECT certificate FROM fed_clusters WHERE key_id = ?`, keyID).Scan(&certificate)
+		err := tx.QueryRow(`SELECT id, certificate FROM fed_clusters WHERE key_id = ?`, keyID).Scan(&id, &certificate)
 		if err == nil || !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -45,6 +46,7 @@ func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster,
 		if err := checkFree(tx, c); err != nil {
 			return err
 		}
+		id = c.ID
 		if certificate, err = issue(t); err != nil {
 			return err
 		}
@@ -54,9 +56,9 @@ func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster,
 		return insertCluster(tx, token, c, keyID, certificate)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: enrol cluster %s: %w", c.Name, err)
+		return "", nil, fmt.Errorf("store: enrol cluster %s: %w", c.Name, err)
 	}
-	return certificate, nil
+	return id, certificate, nil
 }
 
 func checkFree(tx *sql.Tx, c model.Cluster) error {
