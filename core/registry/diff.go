@@ -11,26 +11,26 @@ const attestation = "an attestation or another artifact, not an image"
 
 // judge says what a run must do about a digest. It decides from what is known
 // alone: the same knowledge gives the same answer however often it is asked.
-func (s *Service) judge(it Item, k Known) Item {
+func (s *Service) judge(it model.ListedItem, k model.DigestState) model.ListedItem {
 	switch {
 	case k.Status == model.ImageUnsupported:
-		it.Outcome, it.Reason = Unsupported, k.Reason
+		it.State, it.Reason = model.JobUnsupported, k.Reason
 	case k.Status == model.ImageFinished && k.Analyzers == s.Analyzers && !k.Stale:
-		it.Outcome = Unchanged
+		it.State = model.JobUnchanged
 	default:
-		it.Outcome = MustScan
+		it.State = model.JobQueued
 	}
 	return it
 }
 
 // expand replaces an index by its children of the selected platforms.
-func (s *Service) expand(repository string, platforms []string, ix model.Index, known map[model.Digest]Known) []Item {
-	items := []Item{{Repository: repository, Digest: ix.Digest, Outcome: Expanded}}
+func (s *Service) expand(repository string, platforms []string, ix model.Index, known map[model.Digest]model.DigestState) []model.ListedItem {
+	items := []model.ListedItem{{Repository: repository, Digest: ix.Digest, State: model.JobExpanded}}
 	for _, c := range ix.Children {
-		it := Item{Repository: repository, Digest: c.Digest, Platform: c.Platform}
+		it := model.ListedItem{Repository: repository, Digest: c.Digest, Platform: c.Platform}
 		switch {
 		case c.Platform == (model.Platform{OS: "unknown", Architecture: "unknown"}):
-			it.Outcome, it.Reason = Unsupported, attestation
+			it.State, it.Reason = model.JobUnsupported, attestation
 		case !selects(platforms, c.Platform):
 			continue
 		default:
@@ -46,7 +46,7 @@ func (s *Service) expand(repository string, platforms []string, ix model.Index, 
 const imageMediaType = "application/vnd.oci.image.manifest.v1+json"
 
 // account decides about digests that a listing found and writes the outcome.
-func (s *Service) account(ctx context.Context, r model.Registry, f Found) error {
+func (s *Service) account(ctx context.Context, r model.Registry, f model.ListedPart) error {
 	digests := make([]model.Digest, 0, len(f.Items))
 	for _, it := range f.Items {
 		digests = append(digests, it.Digest)
@@ -56,13 +56,13 @@ func (s *Service) account(ctx context.Context, r model.Registry, f Found) error 
 		return err
 	}
 	for _, ix := range f.Indexes {
-		known[ix.Digest] = Known{Index: &ix}
+		known[ix.Digest] = model.DigestState{Index: &ix}
 	}
 	children, err := s.childrenOf(ctx, known)
 	if err != nil {
 		return err
 	}
-	items := make([]Item, 0, len(f.Items))
+	items := make([]model.ListedItem, 0, len(f.Items))
 	f.Indexes = nil
 	for _, it := range f.Items {
 		k := known[it.Digest]
@@ -74,7 +74,7 @@ func (s *Service) account(ctx context.Context, r model.Registry, f Found) error 
 		items = append(items, s.expand(it.Repository, r.Platforms, *k.Index, children)...)
 	}
 	f.Items = items
-	queued, err := s.Contents.Account(ctx, f)
+	queued, err := s.Contents.AddListed(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *Service) account(ctx context.Context, r model.Registry, f Found) error 
 }
 
 // childrenOf is what is known of the children of all indexes in known.
-func (s *Service) childrenOf(ctx context.Context, known map[model.Digest]Known) (map[model.Digest]Known, error) {
+func (s *Service) childrenOf(ctx context.Context, known map[model.Digest]model.DigestState) (map[model.Digest]model.DigestState, error) {
 	var digests []model.Digest
 	for _, k := range known {
 		if k.Index == nil {
@@ -117,7 +117,7 @@ func (s *Service) Expand(ctx context.Context, run int64, registry, repository st
 	if err != nil {
 		return err
 	}
-	return s.account(ctx, r.Registry, Found{
-		Run: run, Registry: registry, Items: []Item{{Repository: repository, Digest: ix.Digest}}, Indexes: []model.Index{ix},
+	return s.account(ctx, r.Registry, model.ListedPart{
+		Run: run, Registry: registry, Items: []model.ListedItem{{Repository: repository, Digest: ix.Digest}}, Indexes: []model.Index{ix},
 	})
 }

@@ -214,8 +214,8 @@ func (l *list) collect(ctx context.Context, in <-chan model.ListedImage) error {
 }
 
 // found turns tags into pointers to keep and digests to account for, each once.
-func (l *list) found(part []model.ListedImage) Found {
-	f := Found{Run: l.run.ID, Registry: l.registry.Name}
+func (l *list) found(part []model.ListedImage) model.ListedPart {
+	f := model.ListedPart{Run: l.run.ID, Registry: l.registry.Name}
 	for _, img := range part {
 		f.Tags = append(f.Tags, model.Tag{
 			Registry: l.registry.Name, Host: hostOf(l.registry.URL), Repository: img.Repository, Tag: img.Tag,
@@ -223,7 +223,7 @@ func (l *list) found(part []model.ListedImage) Found {
 		})
 		if !l.digests[img.Digest] {
 			l.digests[img.Digest] = true
-			f.Items = append(f.Items, Item{Repository: img.Repository, Digest: img.Digest, MediaType: img.MediaType})
+			f.Items = append(f.Items, model.ListedItem{Repository: img.Repository, Digest: img.Digest, MediaType: img.MediaType})
 		}
 	}
 	return f

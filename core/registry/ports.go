@@ -56,14 +56,14 @@ type Contents interface {
 	// Tags are a registry's tags as last listed.
 	Tags(ctx context.Context, name string) ([]model.Tag, error)
 	// Known tells what is known of digests; one it has never seen is absent.
-	Known(ctx context.Context, digests []model.Digest) (map[model.Digest]Known, error)
-	// Account writes what a listing found, in one transaction, and returns the
+	Known(ctx context.Context, digests []model.Digest) (map[model.Digest]model.DigestState, error)
+	// AddListed writes what a listing found, in one transaction, and returns the
 	// jobs that now wait. Repeating it changes nothing.
-	Account(ctx context.Context, f Found) (queued []int64, err error)
+	AddListed(ctx context.Context, f model.ListedPart) (queued []int64, err error)
 	// Schedules are the schedules of the registries administered here.
-	Schedules(ctx context.Context) ([]Timetable, error)
+	Schedules(ctx context.Context) ([]model.Timetable, error)
 	// Sweep applies retention and reports what it removed.
-	Sweep(ctx context.Context, r Retention) (Swept, error)
+	Sweep(ctx context.Context, r model.Retention) (model.Swept, error)
 }
 
 // Queue carries work; losing a message only delays it. core/queue is one.
@@ -79,75 +79,4 @@ type Memberships interface {
 // Auditor records who did what.
 type Auditor interface {
 	Audit(ctx context.Context, e model.AuditEvent) error
-}
-
-// Known is what is known of one digest.
-type Known struct {
-	// Index is set when the digest is a multi-platform image.
-	Index *model.Index
-	// Status is the image's, empty when it is not known as an image.
-	Status model.ImageStatus
-	// Analyzers made the stored inventory; empty without one.
-	Analyzers string
-	// Stale says that a newer vulnerability database would answer differently.
-	Stale bool
-	// Reason is why the image is unsupported.
-	Reason string
-}
-
-// Found is a part of a listing: pointers seen and digests to account for.
-type Found struct {
-	Run      int64
-	Registry string
-	Tags     []model.Tag
-	Items    []Item
-	// Indexes are the multi-platform images among the items, as their manifests
-	// say; only the children that are items too are looked at.
-	Indexes []model.Index
-}
-
-// Item is one digest that a run accounts for.
-type Item struct {
-	Repository string
-	Digest     model.Digest
-	MediaType  string         // as listed, maybe empty
-	Platform   model.Platform // empty when not known yet
-	Outcome    Outcome
-	Reason     string // why unsupported
-}
-
-// Outcome is what becomes of an item.
-type Outcome string
-
-// The outcomes that a listing alone can tell. The others are a scan's.
-const (
-	MustScan    Outcome = "queued"
-	Unchanged   Outcome = "unchanged"   // a current analysis exists
-	Unsupported Outcome = "unsupported" // nothing that can be scanned
-	Expanded    Outcome = "expanded"    // an index: its children count, not itself
-)
-
-// Timetable is a registry's schedule and up to when it has been answered.
-type Timetable struct {
-	Registry string
-	Schedule string
-	Answered time.Time
-}
-
-// Retention says what is kept and for how long.
-type Retention struct {
-	Now time.Time
-	// Untagged images are kept this long after their last tag went.
-	Untagged time.Duration
-	// Orphans are content-addressed facts that nothing refers to any more.
-	Orphans time.Duration
-	// Layers are kept this long after their last use.
-	Layers time.Duration
-	// Runs kept per registry, the newest.
-	Runs int
-}
-
-// Swept counts what a sweep removed.
-type Swept struct {
-	Images, FindingLists, PackageSets, Layers, Runs int
 }

@@ -208,7 +208,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	r := s.Retention
 	r.Now = s.Now()
 	swept, err := s.Contents.Sweep(ctx, r)
-	if swept != (Swept{}) {
+	if swept != (model.Swept{}) {
 		s.Logger.InfoContext(ctx, "retention applied", "images", swept.Images, "finding_lists", swept.FindingLists,
 			"package_sets", swept.PackageSets, "layers", swept.Layers, "runs", swept.Runs)
 	}
@@ -217,9 +217,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 
 const day = 24 * time.Hour
 
-// withDefaults fills in what is not set: untagged images are kept 30 days,
-// layers 30 days, orphans a day, and the newest 50 runs of each registry.
-func (r Retention) withDefaults() Retention {
+// retentionOf fills in what is not set: untagged images are kept 30 days, layers
+// 30 days, orphans a day, and the newest 50 runs of each registry.
+func retentionOf(r model.Retention) model.Retention {
 	r.Untagged, r.Layers = cmp.Or(r.Untagged, 30*day), cmp.Or(r.Layers, 30*day)
 	r.Orphans, r.Runs = cmp.Or(r.Orphans, day), cmp.Or(r.Runs, 50)
 	return r

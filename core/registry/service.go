@@ -30,7 +30,7 @@ type Options struct {
 	// Parallel bounds the requests of one listing at a time; 8 when zero.
 	Parallel int
 	// Retention overrides the defaults, field by field; Now is ignored.
-	Retention Retention
+	Retention model.Retention
 }
 
 // Service keeps registries and runs them. It is safe for concurrent use.
@@ -53,7 +53,7 @@ func New(o Options) (*Service, error) {
 	case o.Parallel == 0:
 		o.Parallel = 8
 	}
-	o.Retention = o.Retention.withDefaults()
+	o.Retention = retentionOf(o.Retention)
 	return &Service{Options: o, wake: make(chan struct{}, 1), listing: map[int64]context.CancelFunc{}}, nil
 }
 

@@ -8,19 +8,11 @@ import (
 	"fmt"
 
 	"github.com/muster-sec/muster/core/model"
-	"github.com/muster-sec/muster/core/scanjob"
-)
-
-var (
-	_ scanjob.Jobs        = (*Store)(nil)
-	_ scanjob.Results     = (*Store)(nil)
-	_ scanjob.Matched     = (*Store)(nil)
-	_ scanjob.Inventories = (*Store)(nil)
 )
 
 // Lease gives a waiting job, or one whose lease ran out, to an owner. A job that
 // lost its worker too often is given up: an image must not kill workers forever.
-func (s *Store) Lease(ctx context.Context, id int64, t scanjob.Terms) (job scanjob.Job, ok bool, err error) {
+func (s *Store) Lease(ctx context.Context, id int64, t model.LeaseTerms) (job model.Job, ok bool, err error) {
 	now := s.now()
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		job, ok, err = readJob(tx.QueryRow(selectJob+`WHERE j.id = ? AND (j.state = 'queued' AND j.not_before <= ? OR j.state = 'leased' AND j.lease_until < ?)`,
@@ -30,7 +22,7 @@ func (s *Store) Lease(ctx context.Context, id int64, t scanjob.Terms) (job scanj
 		}
 		if job.Attempt >= t.Attempts {
 			ok = false
-			return s.endJob(tx, job, scanjob.Failed, fmt.Sprintf("given up: the scan was cut off %d times", job.Attempt))
+			return s.endJob(tx, job, model.JobFailed, fmt.Sprintf("given up: the scan was cut off %d times", job.Attempt))
 		}
 		job.Attempt++
 		_, err := tx.Exec(`UPDATE jobs SET state = 'leased', attempt = ?, owner = ?, lease_until = ? WHERE id = ?`,
@@ -48,7 +40,7 @@ func (s *Store) Lease(ctx context.Context, id int64, t scanjob.Terms) (job scanj
 }
 
 // Extend keeps a lease alive; false when it is lost.
-func (s *Store) Extend(ctx context.Context, id int64, t scanjob.Terms) (held bool, err error) {
+func (s *Store) Extend(ctx context.Context, id int64, t model.LeaseTerms) (held bool, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		done, err := tx.Exec(`UPDATE jobs SET lease_until = ? WHERE id = ? AND state = 'leased' AND owner = ?`, millis(s.now().Add(t.TTL)), id, t.Owner)
 		if err != nil {
@@ -63,13 +55,13 @@ func (s *Store) Extend(ctx context.Context, id int64, t scanjob.Terms) (held boo
 
 // Return gives a job back without a result: to the queue, or for good. Nothing
 // happens when the lease is lost.
-func (s *Store) Return(ctx context.Context, j scanjob.Job, owner string, r scanjob.Returned) error {
+func (s *Store) Return(ctx context.Context, j model.Job, owner string, r model.ReturnedJob) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		held, err := holds(tx, j.ID, owner)
 		if err != nil || !held {
 			return err
 		}
-		if r.State != scanjob.Queued {
+		if r.State != model.JobQueued {
 			return s.endJob(tx, j, r.State, r.Reason)
 		}
 		_, err = tx.Exec(`UPDATE jobs SET state = 'queued', owner = '', lease_until = 0, not_before = ? WHERE id = ?`, millis(r.NotBefore), j.ID)
@@ -100,9 +92,9 @@ func (s *Store) Waiting(ctx context.Context, limit int) ([]int64, error) {
 }
 
 // endJob ends a job without a result and says why in its image.
-func (s *Store) endJob(tx *sql.Tx, j scanjob.Job, state scanjob.State, reason string) error {
+func (s *Store) endJob(tx *sql.Tx, j model.Job, state model.JobState, reason string) error {
 	status := model.ImageFailed
-	if state == scanjob.Unsupported {
+	if state == model.JobUnsupported {
 		status = model.ImageUnsupported
 	}
 	img, err := readImage(tx, model.Local, j.Digest)
@@ -113,7 +105,7 @@ func (s *Store) endJob(tx *sql.Tx, j scanjob.Job, state scanjob.State, reason st
 	if err := putImageUnlessFinished(tx, img); err != nil {
 		return err
 	}
-	if state == scanjob.Unsupported {
+	if state == model.JobUnsupported {
 		if err := s.federate(tx, j.Registry, j.Digest); err != nil {
 			return err
 		}
@@ -122,7 +114,7 @@ func (s *Store) endJob(tx *sql.Tx, j scanjob.Job, state scanjob.State, reason st
 }
 
 // closeJob counts a job and ends its run when it was the last.
-func (s *Store) closeJob(tx *sql.Tx, j scanjob.Job, state string) error {
+func (s *Store) closeJob(tx *sql.Tx, j model.Job, state string) error {
 	if _, err := tx.Exec(`UPDATE jobs SET state = ?, owner = '', lease_until = 0 WHERE id = ?`, state, j.ID); err != nil {
 		return fmt.Errorf("store: end job %d: %w", j.ID, err)
 	}
@@ -140,7 +132,7 @@ func holds(tx *sql.Tx, id int64, owner string) (bool, error) {
 
 const selectJob = `SELECT j.id, j.run_id, r.registry, j.repository, j.digest, j.media_type, j.attempt FROM jobs j JOIN runs r ON r.id = j.run_id `
 
-func readJob(r row) (j scanjob.Job, ok bool, err error) {
+func readJob(r row) (j model.Job, ok bool, err error) {
 	err = r.Scan(&j.ID, &j.Run, &j.Registry, &j.Repository, &j.Digest, &j.MediaType, &j.Attempt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return j, false, nil

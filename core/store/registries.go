@@ -11,13 +11,6 @@ import (
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/feed"
 	"github.com/muster-sec/muster/core/model"
-	"github.com/muster-sec/muster/core/registry"
-)
-
-var (
-	_ registry.Sources  = (*Store)(nil)
-	_ registry.Runs     = (*Store)(nil)
-	_ registry.Contents = (*Store)(nil)
 )
 
 // secrets is what of a registry is sealed.
@@ -188,13 +181,13 @@ func (s *Store) registries(ctx context.Context, where string, args ...any) ([]mo
 }
 
 // Schedules are the schedules of the registries administered here.
-func (s *Store) Schedules(ctx context.Context) ([]registry.Timetable, error) {
+func (s *Store) Schedules(ctx context.Context) ([]model.Timetable, error) {
 	rows, err := s.reads.QueryContext(ctx, `SELECT body, scheduled_at FROM registries WHERE origin = 'local' ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("store: read schedules: %w", err)
 	}
 	defer rows.Close()
-	var list []registry.Timetable
+	var list []model.Timetable
 	for rows.Next() {
 		var body []byte
 		var answered int64
@@ -206,7 +199,7 @@ func (s *Store) Schedules(ctx context.Context) ([]registry.Timetable, error) {
 			return nil, fmt.Errorf("store: decode a registry: %w", err)
 		}
 		if r.Schedule != "" {
-			list = append(list, registry.Timetable{Registry: r.Name, Schedule: r.Schedule, Answered: time.UnixMilli(answered).UTC()})
+			list = append(list, model.Timetable{Registry: r.Name, Schedule: r.Schedule, Answered: time.UnixMilli(answered).UTC()})
 		}
 	}
 	return list, rows.Err()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/muster-sec/muster/core/feed"
 	"github.com/muster-sec/muster/core/model"
-	"github.com/muster-sec/muster/core/registry"
 )
 
 // Tags are the tags of a registry that is administered here, as last listed.
@@ -23,8 +22,8 @@ func (s *Store) Tags(ctx context.Context, name string) ([]model.Tag, error) {
 const knownAtOnce = 200
 
 // Known tells what is known here of digests; one it has never seen is absent.
-func (s *Store) Known(ctx context.Context, digests []model.Digest) (map[model.Digest]registry.Known, error) {
-	known := make(map[model.Digest]registry.Known, len(digests))
+func (s *Store) Known(ctx context.Context, digests []model.Digest) (map[model.Digest]model.DigestState, error) {
+	known := make(map[model.Digest]model.DigestState, len(digests))
 	for part := range slices.Chunk(digests, knownAtOnce) {
 		if err := s.known(ctx, part, known); err != nil {
 			return nil, fmt.Errorf("store: read what is known of digests: %w", err)
@@ -33,7 +32,7 @@ func (s *Store) Known(ctx context.Context, digests []model.Digest) (map[model.Di
 	return known, nil
 }
 
-func (s *Store) known(ctx context.Context, digests []model.Digest, known map[model.Digest]registry.Known) error {
+func (s *Store) known(ctx context.Context, digests []model.Digest, known map[model.Digest]model.DigestState) error {
 	in, args := placeholders(digests)
 	rows, err := s.reads.QueryContext(ctx, `SELECT i.digest, i.status, i.body, coalesce(v.analyzers, ''), coalesce(v.stale, 0)
 		FROM images i LEFT JOIN inventories v ON v.origin = i.origin AND v.digest = i.digest
@@ -44,7 +43,7 @@ func (s *Store) known(ctx context.Context, digests []model.Digest, known map[mod
 	defer rows.Close()
 	for rows.Next() {
 		var digest model.Digest
-		var k registry.Known
+		var k model.DigestState
 		var body []byte
 		if err := rows.Scan(&digest, &k.Status, &body, &k.Analyzers, &k.Stale); err != nil {
 			return err
@@ -73,15 +72,15 @@ func (s *Store) known(ctx context.Context, digests []model.Digest, known map[mod
 		if err := json.Unmarshal(body, &ix); err != nil {
 			return fmt.Errorf("decode an index: %w", err)
 		}
-		known[ix.Digest] = registry.Known{Index: &ix}
+		known[ix.Digest] = model.DigestState{Index: &ix}
 	}
 	return indexes.Err()
 }
 
-// Account writes what a listing found, in one transaction, and returns the jobs
+// AddListed writes what a listing found, in one transaction, and returns the jobs
 // that were added. What a run accounts for already stays as it is, so repeating
 // a part changes nothing; to a run that is over nothing happens at all.
-func (s *Store) Account(ctx context.Context, f registry.Found) (queued []int64, err error) {
+func (s *Store) AddListed(ctx context.Context, f model.ListedPart) (queued []int64, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		queued = nil
 		var state model.RunState
@@ -143,26 +142,26 @@ func (s *Store) moveTag(tx *sql.Tx, t model.Tag) error {
 
 // accountItem adds one digest to a run and returns the job's id when it has to
 // be scanned. An index is marked as expanded even where it was a job before.
-func (s *Store) accountItem(tx *sql.Tx, f registry.Found, it registry.Item) (int64, error) {
+func (s *Store) accountItem(tx *sql.Tx, f model.ListedPart, it model.ListedItem) (int64, error) {
 	var id int64
 	conflict := `DO NOTHING`
-	if it.Outcome == registry.Expanded {
+	if it.State == model.JobExpanded {
 		conflict = `(run_id, digest) DO UPDATE SET state = excluded.state, owner = ''`
 	}
 	err := tx.QueryRow(`INSERT INTO jobs (run_id, repository, digest, media_type, state) VALUES (?, ?, ?, ?, ?) ON CONFLICT `+conflict+` RETURNING id`,
-		f.Run, it.Repository, it.Digest, it.MediaType, it.Outcome).Scan(&id)
+		f.Run, it.Repository, it.Digest, it.MediaType, it.State).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("store: account for %s: %w", it.Digest, err)
 	}
-	switch it.Outcome {
-	case registry.MustScan:
+	switch it.State {
+	case model.JobQueued:
 		return id, scheduleImage(tx, it)
-	case registry.Expanded:
+	case model.JobExpanded:
 		return 0, forgetScheduled(tx, it.Digest)
-	case registry.Unsupported:
+	case model.JobUnsupported:
 		img := model.Image{Digest: it.Digest, Platform: it.Platform, Status: model.ImageUnsupported, Reason: it.Reason, ScannedAt: s.now().UTC()}
 		if err := putImageUnlessFinished(tx, img); err != nil {
 			return 0, err
@@ -173,7 +172,7 @@ func (s *Store) accountItem(tx *sql.Tx, f registry.Found, it registry.Item) (int
 
 // keepIndex writes an index as its manifest says, and those of its children that
 // the run accounts for as images.
-func (s *Store) keepIndex(tx *sql.Tx, f registry.Found, ix model.Index) error {
+func (s *Store) keepIndex(tx *sql.Tx, f model.ListedPart, ix model.Index) error {
 	body, err := json.Marshal(ix)
 	if err != nil {
 		return fmt.Errorf("store: encode index %s: %w", ix.Digest, err)
@@ -183,7 +182,7 @@ func (s *Store) keepIndex(tx *sql.Tx, f registry.Found, ix model.Index) error {
 	}
 	looked := model.Index{Digest: ix.Digest}
 	for _, c := range ix.Children {
-		if slices.ContainsFunc(f.Items, func(it registry.Item) bool { return it.Digest == c.Digest && it.Outcome != registry.Unsupported }) {
+		if slices.ContainsFunc(f.Items, func(it model.ListedItem) bool { return it.Digest == c.Digest && it.State != model.JobUnsupported }) {
 			looked.Children = append(looked.Children, c)
 		}
 	}
@@ -230,7 +229,7 @@ func parsePlatform(s string) model.Platform {
 }
 
 // scheduleImage shows a digest as waiting for its first scan.
-func scheduleImage(tx *sql.Tx, it registry.Item) error {
+func scheduleImage(tx *sql.Tx, it model.ListedItem) error {
 	body, err := json.Marshal(model.Image{Digest: it.Digest, Platform: it.Platform, Status: model.ImageScheduled})
 	if err != nil {
 		return fmt.Errorf("store: encode image %s: %w", it.Digest, err)

@@ -49,7 +49,7 @@ func (s *Store) StartRun(ctx context.Context, name string, t model.Trigger, at t
 // fault.NotFound.
 func (s *Store) Run(ctx context.Context, name string, id int64) (model.Run, error) {
 	var run model.Run
-	err := s.snapshot(ctx, func(tx *sql.Tx) (err error) {
+	err := s.read(ctx, func(tx *sql.Tx) (err error) {
 		if run, err = readRun(tx.QueryRowContext(ctx, selectRun+`WHERE registry = ? AND id = ?`, name, id)); err != nil {
 			return err
 		}
@@ -62,15 +62,6 @@ func (s *Store) Run(ctx context.Context, name string, id int64) (model.Run, erro
 		return run, fmt.Errorf("store: read run %d: %w", id, err)
 	}
 	return run, nil
-}
-
-// snapshot lets fn read one state of the database.
-func (s *Store) snapshot(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.reads.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("store: begin to read: %w", err)
-	}
-	return errors.Join(fn(tx), tx.Rollback()) // nothing was written
 }
 
 // Listing are the runs whose listing has not ended, oldest first.

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -127,19 +126,4 @@ func unpackBytes(body []byte) ([]byte, error) {
 	}
 	defer dec.Close()
 	return dec.DecodeAll(body, nil)
-}
-
-// millis is a time as the tables hold it; the zero time is 0.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
-	"github.com/muster-sec/muster/core/scanjob"
 )
 
 // SaveScan writes everything of one scan in one transaction: image, inventory,
@@ -20,7 +19,7 @@ import (
 // the records of the feed. A result that says what is known already keeps the
 // old verdict, so that nothing is sent again. The result counts even when the
 // lease is lost; only the job is then left to whoever holds it.
-func (s *Store) SaveScan(ctx context.Context, sc scanjob.Scan) error {
+func (s *Store) SaveScan(ctx context.Context, sc model.ScanResult) error {
 	packed, err := packScan(sc)
 	if err != nil {
 		return err
@@ -63,7 +62,7 @@ type packedScan struct {
 	sets                map[string][]byte
 }
 
-func packScan(sc scanjob.Scan) (p packedScan, err error) {
+func packScan(sc model.ScanResult) (p packedScan, err error) {
 	if p.inventory, err = packBytes(sc.Inventory); err != nil {
 		return p, fmt.Errorf("store: pack the inventory of %s: %w", sc.Image.Digest, err)
 	}
@@ -89,7 +88,7 @@ func sameImage(a, b model.Image) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-func (s *Store) keepInventory(tx *sql.Tx, sc scanjob.Scan, p packedScan) error {
+func (s *Store) keepInventory(tx *sql.Tx, sc model.ScanResult, p packedScan) error {
 	for _, hash := range slices.Sorted(maps.Keys(p.sets)) {
 		if err := putPackedSet(tx, hash, p.sets[hash]); err != nil {
 			return err

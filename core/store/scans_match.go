@@ -8,7 +8,6 @@ import (
 
 	"github.com/muster-sec/muster/core/feed"
 	"github.com/muster-sec/muster/core/model"
-	"github.com/muster-sec/muster/core/scanjob"
 )
 
 // MatchedRevision is the revision of the vulnerability database that all stored
@@ -45,7 +44,7 @@ func (s *Store) MatchKeys(ctx context.Context, yield func(id int64, name, answer
 
 // MatchedImages yields every image that was scanned here. An image is to be
 // skipped when registries have it and all of them say so.
-func (s *Store) MatchedImages(ctx context.Context, yield func(scanjob.MatchedImage) error) error {
+func (s *Store) MatchedImages(ctx context.Context, yield func(model.MatchedImage) error) error {
 	skipped, err := s.skipped(ctx)
 	if err != nil {
 		return err
@@ -58,7 +57,7 @@ func (s *Store) MatchedImages(ctx context.Context, yield func(scanjob.MatchedIma
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var m scanjob.MatchedImage
+		var m model.MatchedImage
 		var keys []byte
 		if err := rows.Scan(&m.Digest, &keys, &m.Answered); err != nil {
 			return fmt.Errorf("store: read inventories: %w", err)
@@ -119,7 +118,7 @@ func (s *Store) digestsOf(ctx context.Context, name string, yield func(model.Dig
 
 // SaveMatched writes new answers for images, and publishes those of federated
 // ones. An answer that says what the old one said is not written.
-func (s *Store) SaveMatched(ctx context.Context, changed []scanjob.Rematched) error {
+func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) error {
 	packed := make([][]byte, len(changed))
 	for i, c := range changed {
 		var err error
@@ -144,7 +143,7 @@ func (s *Store) SaveMatched(ctx context.Context, changed []scanjob.Rematched) er
 	})
 }
 
-func (s *Store) publishVerdict(tx *sql.Tx, c scanjob.Rematched) error {
+func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
 	published, err := isFederated(tx, c.Verdict.Digest)
 	if err != nil || !published {
 		return err

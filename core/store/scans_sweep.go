@@ -7,7 +7,6 @@ import (
 
 	"github.com/muster-sec/muster/core/feed"
 	"github.com/muster-sec/muster/core/model"
-	"github.com/muster-sec/muster/core/registry"
 )
 
 // sweepAtOnce bounds how much one transaction of a sweep removes, so that
@@ -17,7 +16,7 @@ const sweepAtOnce = 200
 // Sweep applies retention, in small transactions: images whose last tag went
 // long ago, what nothing refers to any more, layers that no scan asked for, runs
 // beyond the newest. What members have of it is taken back in the feed.
-func (s *Store) Sweep(ctx context.Context, r registry.Retention) (swept registry.Swept, err error) {
+func (s *Store) Sweep(ctx context.Context, r model.Retention) (swept model.Swept, err error) {
 	if err := s.write(ctx, func(tx *sql.Tx) error { return s.markUntagged(tx, r) }); err != nil {
 		return swept, err
 	}
@@ -86,7 +85,7 @@ const kept = `(EXISTS (SELECT 1 FROM verdicts v WHERE v.digest = images.digest A
 	OR EXISTS (SELECT 1 FROM jobs j WHERE j.digest = images.digest))`
 
 // markUntagged notes since when no tag leads to an image.
-func (s *Store) markUntagged(tx *sql.Tx, r registry.Retention) error {
+func (s *Store) markUntagged(tx *sql.Tx, r model.Retention) error {
 	for _, q := range []struct {
 		sql  string
 		args []any
@@ -123,7 +122,7 @@ func (s *Store) withdrawUnwanted(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) sweepImages(tx *sql.Tx, r registry.Retention) (int, error) {
+func (s *Store) sweepImages(tx *sql.Tx, r model.Retention) (int, error) {
 	digests, err := column(tx.Query(`SELECT digest FROM images WHERE origin = 'local' AND untagged_since > 0 AND untagged_since <= ? AND NOT `+kept+` LIMIT ?`,
 		millis(r.Now.Add(-r.Untagged)), sweepAtOnce))
 	if err != nil {
@@ -185,7 +184,7 @@ type orphans struct {
 
 // sweepOrphans removes what nothing referred to for a while. The while matters:
 // on a managed cluster a package set may arrive before the inventory that names it.
-func (s *Store) sweepOrphans(tx *sql.Tx, r registry.Retention, o orphans) (int, error) {
+func (s *Store) sweepOrphans(tx *sql.Tx, r model.Retention, o orphans) (int, error) {
 	for _, q := range []struct {
 		sql  string
 		args []any
