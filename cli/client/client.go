@@ -170,7 +170,11 @@ func (c *Client) send(ctx context.Context, in call, out any) error {
 }
 
 func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
-	body, contentType := in.stream, "application/octet-stream"
+	var body io.Reader
+	contentType := "application/octet-stream"
+	if in.stream != nil {
+		body = io.NopCloser(in.stream) // it is the caller's to close
+	}
 	if in.body != nil {
 		encoded, err := json.Marshal(in.body)
 		if err != nil {

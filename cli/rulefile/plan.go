@@ -1,10 +1,10 @@
 package rulefile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/muster-sec/muster/core/httpapi/api"
@@ -85,12 +85,23 @@ func match(w api.Rule, existing []api.Rule, taken map[uint32]bool) (*api.Rule, e
 func Same(a, b api.Rule) bool { return slices.Equal(Lines(a), Lines(b)) }
 
 // Lines describes a rule without its id, one fact a line, in a stable order.
+// What an absent value means anyway is not said.
 func Lines(r api.Rule) []string {
 	r = withDefaults(r)
-	lines := []string{
-		"cfg_type: " + r.CfgType, "rule_type: " + r.RuleType, "comment: " + r.Comment,
-		"category: " + r.Category, "on_missing: " + r.OnMissing, "rule_mode: " + cmp.Or(r.RuleMode, "(global)"),
-		fmt.Sprintf("disable: %t", r.Disable), "containers: " + cmp.Or(strings.Join(slices.Sorted(slices.Values(r.Containers)), ", "), "(all)"),
+	var lines []string
+	for _, fact := range []struct{ name, value, usual string }{
+		{"cfg_type", r.CfgType, ""},
+		{"rule_type", r.RuleType, ""},
+		{"rule_mode", r.RuleMode, ""},
+		{"comment", r.Comment, ""},
+		{"category", r.Category, defaultCategory},
+		{"on_missing", r.OnMissing, defaultOnMissing},
+		{"disable", strconv.FormatBool(r.Disable), "false"},
+		{"containers", strings.Join(slices.Sorted(slices.Values(r.Containers)), ", "), ""},
+	} {
+		if fact.value != fact.usual {
+			lines = append(lines, fact.name+": "+fact.value)
+		}
 	}
 	criteria := make([]string, 0, len(r.Criteria))
 	for _, c := range r.Criteria {

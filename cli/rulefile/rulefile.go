@@ -5,6 +5,7 @@ package rulefile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,13 @@ const (
 	MaxSize = 16 << 20
 	// maxDocuments bounds how many YAML documents one file may hold.
 	maxDocuments = 10_000
+)
+
+// What the API means by an absent value.
+const (
+	defaultCategory  = "Kubernetes"
+	defaultCfgType   = "user_created"
+	defaultOnMissing = "ignore"
 )
 
 // rule is an api.Rule as YAML reads it: the same keys, and numbers may stand
@@ -80,7 +88,7 @@ func document(n *yaml.Node) ([]api.Rule, error) {
 	switch {
 	case n.Kind == yaml.DocumentNode && len(n.Content) == 1:
 		return document(n.Content[0])
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+	case isNull(n):
 		return nil, nil // an empty document between two lines of dashes
 	case n.Kind == yaml.SequenceNode:
 		return sequence(n)
@@ -97,7 +105,12 @@ func document(n *yaml.Node) ([]api.Rule, error) {
 	return []api.Rule{one}, err
 }
 
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
 func sequence(n *yaml.Node) ([]api.Rule, error) {
+	if isNull(n) {
+		return nil, nil
+	}
 	if n.Kind != yaml.SequenceNode {
 		return nil, syntax(n, "a list of rules is expected")
 	}
@@ -152,18 +165,9 @@ func (r rule) toAPI() api.Rule {
 // withDefaults says aloud what the API means by an absent value, so that a rule
 // from a file compares equal to the same rule from a cluster.
 func withDefaults(r api.Rule) api.Rule {
-	for _, d := range []struct {
-		field *string
-		value string
-	}{
-		{&r.Category, "Kubernetes"},
-		{&r.CfgType, "user_created"},
-		{&r.OnMissing, "ignore"},
-	} {
-		if *d.field == "" {
-			*d.field = d.value
-		}
-	}
+	r.Category = cmp.Or(r.Category, defaultCategory)
+	r.CfgType = cmp.Or(r.CfgType, defaultCfgType)
+	r.OnMissing = cmp.Or(r.OnMissing, defaultOnMissing)
 	return r
 }
 
