@@ -203,7 +203,7 @@ func TestWholeJob(t *testing.T) {
 	t.Run("CI results", func(t *testing.T) { ciResults(t, w, m, reg, hub, edge) })
 	t.Run("decisions", func(t *testing.T) { decisions(t, w, m, reg, hub, edge) })
 	t.Run("leave and remove", func(t *testing.T) {
-		w.muster(edge, 0, "", "leave")
+		w.muster(edge, 0, "", "leave", "--yes")
 		if left := w.images(edge); len(left) != 0 {
 			t.Errorf("after leaving, the cluster still shows %d federated images", len(left))
 		}
