@@ -35,7 +35,7 @@ import (
 	"github.com/muster-sec/muster/scanner/sampleimage"
 )
 
-var created = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+func created() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 // serve starts a registry in memory and returns its host.
 func serve(t *testing.T) string {
@@ -49,7 +49,7 @@ func sample(t *testing.T, architecture string) v1.Image {
 	t.Helper()
 	image, err := sampleimage.Build(sampleimage.Spec{
 		Layers:   []sampleimage.Layer{sampleimage.Alpine("3.17.3"), {{Path: "srv/" + architecture, Body: "x"}}},
-		Platform: v1.Platform{OS: "linux", Architecture: architecture}, Created: created, Author: "somebody", User: "65532",
+		Platform: v1.Platform{OS: "linux", Architecture: architecture}, Created: created(), Author: "somebody", User: "65532",
 		Env: []string{"A=b"}, Labels: map[string]string{"k": "v"},
 	})
 	if err != nil {
@@ -158,14 +158,15 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := created()
 	want := inventory.Image{
 		Reference: host + "/shop/web:1.0", Digest: digestOf(t, image), ImageID: m.Config.Digest.String(),
 		MediaType: string(types.OCIManifestSchema1), Platform: "linux/arm64",
 		Size:    int64(len(raw)) + m.Config.Size + m.Layers[0].Size + m.Layers[1].Size,
-		Created: &created, Author: "somebody", User: "65532", Env: []string{"A=b"}, Labels: map[string]string{"k": "v"},
+		Created: &at, Author: "somebody", User: "65532", Env: []string{"A=b"}, Labels: map[string]string{"k": "v"},
 		History: []inventory.HistoryStep{
-			{Created: &created, CreatedBy: "layer 1 of 2", Author: "somebody"},
-			{Created: &created, CreatedBy: "layer 2 of 2", Author: "somebody"},
+			{Created: &at, CreatedBy: "layer 1 of 2", Author: "somebody"},
+			{Created: &at, CreatedBy: "layer 2 of 2", Author: "somebody"},
 		},
 		Layers: []inventory.Layer{
 			{Digest: m.Layers[0].Digest.String(), DiffID: c.RootFS.DiffIDs[0].String(), Size: m.Layers[0].Size, CreatedBy: "layer 1 of 2"},
