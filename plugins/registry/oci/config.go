@@ -19,19 +19,9 @@ import (
 //go:embed schema.json
 var Schema string
 
-// settings is the configuration as JSON.
-type settings struct {
-	URL          string   `json:"url"`
-	Username     string   `json:"username"`
-	Password     string   `json:"password"`
-	Token        string   `json:"token"`
-	Repositories []string `json:"repositories"`
-	CA           string   `json:"ca"`
-}
-
 // source is a checked configuration.
 type source struct {
-	settings
+	sdk.RegistrySettings
 	registry name.Registry
 	plain    bool // http
 	roots    *x509.CertPool
@@ -40,7 +30,7 @@ type source struct {
 // readConfig checks everything that can be checked without a network.
 func readConfig(cfg sdk.Config) (*source, error) {
 	s := &source{}
-	if err := cfg.Decode(&s.settings); err != nil {
+	if err := cfg.Decode(&s.RegistrySettings); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(s.checkURL(), s.checkCA(), s.checkCredential(), s.checkRepositories()); err != nil {

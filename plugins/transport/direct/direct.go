@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/muster-sec/muster/plugins/sdk"
 )
@@ -55,7 +57,7 @@ func (Transport) Dial(ctx context.Context, cfg sdk.Config, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	if _, _, err := net.SplitHostPort(address); err != nil || strings.ContainsFunc(address, unicode.IsSpace) {
 		return nil, fmt.Errorf("%w: address %.200q: write HOST:PORT", sdk.ErrInvalid, address)
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
