@@ -38,6 +38,7 @@ type world struct {
 //	type TEXT...  the next musters have a terminal; TEXTs answer its secret prompts
 //	role NAME     whoever asks the daemon has this role
 //	daemon stop   ends the daemon
+//	images        starts registries with the sample images
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"muster": runMuster, "code": checkCode, "feed": feed, "type": typed, "role": role, "daemon": daemon,
+			"images": images,
 		},
 	})
 }

@@ -25,7 +25,7 @@ func groups() []string {
 func (a *App) commands() []*cli.Command {
 	return []*cli.Command{
 		a.promoteCommand(), a.demoteCommand(), a.tokenCommand(), a.joinCommand(), a.leaveCommand(), a.clusterCommand(),
-		a.registryCommand(), a.imageCommand(), a.submitCommand(), a.resultCommand(),
+		a.registryCommand(), a.imageCommand(), a.scanCommand(), a.submitCommand(), a.resultCommand(),
 		a.ruleCommand(), a.admissionCommand(),
 		a.loginCommand(), a.logoutCommand(), a.contextCommand(), a.accountCommand(), a.apikeyCommand(), a.auditCommand(),
 		a.statusCommand(), a.dbCommand(), a.pluginCommand(),
