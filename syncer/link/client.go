@@ -62,13 +62,6 @@ func newClient(h *Hub, s *session.Session, feed net.Conn, standing Standing) *cl
 func (c *client) wake()     { signal(c.woken) }
 func (c *client) reassess() { signal(c.again) }
 
-func signal(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
-
 func (c *client) announce(rotations []syncer.Rotation) {
 	c.order(order{frame: wire.EncodeKeys(rotations)})
 }

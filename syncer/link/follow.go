@@ -197,6 +197,9 @@ func (f *follower) summarise(ctx context.Context) error {
 func (f *follower) perform(ctx context.Context, e member.Effect) ([]member.Effect, error) {
 	switch e := e.(type) {
 	case member.Send:
+		if e.Frame.Type == wire.TypeAck {
+			return nil, f.pipe.sendIdly(e.Frame)
+		}
 		return nil, f.pipe.send(e.Frame)
 	case member.Apply:
 		root, err := f.cfg.Store.Apply(ctx, e.Change)

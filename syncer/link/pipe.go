@@ -19,6 +19,10 @@ const (
 	stall = 30 * time.Second
 	// gather is up to how much small frames are joined into one write.
 	gather = 64 << 10
+	// idle is how long a frame that nobody waits for may lie, so that others can
+	// join it and a storm of acknowledgements does not meet the storm of batches
+	// that caused it.
+	idle = 25 * time.Millisecond
 )
 
 // pipe moves frames over the feed of one session: one goroutine reads, one writes,
@@ -33,6 +37,7 @@ type pipe struct {
 	queue  []wire.Frame
 	queued int
 	limit  int
+	idling bool
 	ready  chan struct{}
 }
 
@@ -84,17 +89,48 @@ func (p *pipe) lastHeard() time.Time {
 // send queues a frame. It fails with [syncer.ErrTooLarge] when the peer takes so
 // little that too much waits already; one frame is always taken.
 func (p *pipe) send(f wire.Frame) error {
+	if err := p.enqueue(f); err != nil {
+		return err
+	}
+	signal(p.ready)
+	return nil
+}
+
+// sendIdly is send for frames that may lie for a moment.
+func (p *pipe) sendIdly(f wire.Frame) error {
+	if err := p.enqueue(f); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.idling {
+		p.idling = true
+		time.AfterFunc(idle, func() {
+			p.mu.Lock()
+			p.idling = false
+			p.mu.Unlock()
+			signal(p.ready)
+		})
+	}
+	return nil
+}
+
+func (p *pipe) enqueue(f wire.Frame) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.queued > 0 && p.queued+f.Size() > p.limit {
 		return fmt.Errorf("link: peer does not read, %d bytes wait: %w", p.queued, syncer.ErrTooLarge)
 	}
 	p.queue, p.queued = append(p.queue, f), p.queued+f.Size()
+	return nil
+}
+
+// signal wakes whoever waits on ch, now or next.
+func signal(ch chan struct{}) {
 	select {
-	case p.ready <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // take returns queued frames as bytes, small ones together.

@@ -43,7 +43,7 @@ func newSession(conn net.Conn, peer Peer, member bool) (*Session, error) {
 	if member {
 		open = yamux.Client
 	}
-	mux, err := open(conn, cfg)
+	mux, err := open(&joined{Conn: conn}, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("session: multiplexer: %w", err)
 	}
