@@ -14,15 +14,15 @@ import (
 // service it concerns, under the origin "fed". A key or payload that this version
 // cannot read is like a kind that it does not know: it is kept raw, so that the
 // stream goes on and a later version finds it.
-func project(tx *sql.Tx, r syncer.Record) error {
-	err := projectKind(tx, r)
+func (c payloadCodec) project(tx *sql.Tx, r syncer.Record) error {
+	err := c.projectKind(tx, r)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil
 	}
 	return err
 }
 
-func projectKind(tx *sql.Tx, r syncer.Record) error {
+func (c payloadCodec) projectKind(tx *sql.Tx, r syncer.Record) error {
 	switch feed.Kind(r.Kind) {
 	case feed.KindSettings:
 		return projectAs(tx, r, putFedSettings)
@@ -35,10 +35,7 @@ func projectKind(tx *sql.Tx, r syncer.Record) error {
 	case feed.KindIndex:
 		return projectAs(tx, r, putIndex)
 	case feed.KindFindings:
-		return projectAs(tx, r, func(tx *sql.Tx, list model.FindingList) error {
-			list.Hash = r.Key
-			return putFindings(tx, list)
-		})
+		return c.projectFindings(tx, r)
 	case feed.KindImage:
 		return projectAs(tx, r, func(tx *sql.Tx, img model.Image) error { return putImage(tx, model.Federated, img) })
 	}
@@ -52,6 +49,20 @@ func projectAs[T any](tx *sql.Tx, r syncer.Record, put func(*sql.Tx, T) error) e
 		return err
 	}
 	return put(tx, v)
+}
+
+// projectFindings keeps a finding list as it came: what is stored is its JSON
+// under zstd, and so is what travels. A list whose key is not the hash of its
+// content is not the list that verdicts mean.
+func (c payloadCodec) projectFindings(tx *sql.Tx, r syncer.Record) error {
+	if r.Key != r.Hash.String() {
+		return fault.New(fault.Invalid, "store: findings %q have the hash %s", r.Key, r.Hash)
+	}
+	_, err := tx.Exec(`INSERT INTO finding_lists (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Key, c.compress(r.Payload))
+	if err != nil {
+		return fmt.Errorf("store: write findings %s: %w", r.Key, err)
+	}
+	return nil
 }
 
 // unproject removes what project wrote. Finding lists stay: they are named by
