@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-sec/muster/cli/rig"
+	"github.com/muster-sec/muster/core/httpapi/api"
 )
 
 // demo is one showing: what runs and where.
@@ -76,9 +77,7 @@ func (d *demo) federate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var token struct {
-		Token string `json:"token"`
-	}
+	var token api.Token
 	if err := json.Unmarshal(out, &token); err != nil {
 		return fmt.Errorf("read the token: %w", err)
 	}
@@ -163,14 +162,11 @@ func (d *demo) awaitSync(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var clusters []struct {
-			Role, Status string
-			Lag          uint64
-		}
+		var clusters api.List[api.Cluster]
 		if err := json.Unmarshal(out, &clusters); err != nil {
 			return fmt.Errorf("read the clusters: %w", err)
 		}
-		for _, c := range clusters {
+		for _, c := range clusters.Items {
 			if c.Role == "managed" && c.Status == "synced" && c.Lag == 0 {
 				return nil
 			}

@@ -52,7 +52,7 @@ func TestKillPrimaryDuringScan(t *testing.T) {
 	if after.ID != before.ID || after.Scanned < before.Scanned || after.Failed != 0 {
 		t.Errorf("run after the restart %+v, before %+v", *after, *before)
 	}
-	if results := ask[[]api.CIResult](w, hub, "result", "list"); len(results) != 1 {
+	if results := list[api.CIResult](w, hub, "result", "list"); len(results) != 1 {
 		t.Errorf("%d CI results after the kill, want the one that was acknowledged", len(results))
 	}
 }

@@ -85,6 +85,12 @@ func ask[T any](w *world, c *rig.Cluster, args ...string) T {
 	return v
 }
 
+// list runs a command that lists and decodes its JSON.
+func list[T any](w *world, c *rig.Cluster, args ...string) []T {
+	w.t.Helper()
+	return ask[api.List[T]](w, c, args...).Items
+}
+
 // federate makes hub the primary and joins edge.
 func (w *world) federate(hub *rig.Cluster, edges ...*rig.Cluster) {
 	w.t.Helper()
@@ -99,7 +105,7 @@ func (w *world) federate(hub *rig.Cluster, edges ...*rig.Cluster) {
 func (w *world) synced(hub *rig.Cluster) {
 	w.t.Helper()
 	await(w.t, 2*time.Minute, "every member is synced", func() bool {
-		for _, c := range ask[[]api.Cluster](w, hub, "cluster", "list") {
+		for _, c := range list[api.Cluster](w, hub, "cluster", "list") {
 			if c.Role == "managed" && (c.Status != "synced" || c.Lag != 0) {
 				return false
 			}
@@ -111,7 +117,7 @@ func (w *world) synced(hub *rig.Cluster) {
 func (w *world) images(c *rig.Cluster) map[string]api.Image {
 	w.t.Helper()
 	byName := map[string]api.Image{}
-	for _, img := range ask[[]api.Image](w, c, "image", "list") {
+	for _, img := range list[api.Image](w, c, "image", "list") {
 		for _, n := range img.Names {
 			byName[n] = img
 		}
@@ -197,11 +203,11 @@ func TestWholeJob(t *testing.T) {
 	t.Run("CI results", func(t *testing.T) { ciResults(t, w, m, reg, hub, edge) })
 	t.Run("decisions", func(t *testing.T) { decisions(t, w, m, reg, hub, edge) })
 	t.Run("leave and remove", func(t *testing.T) {
-		w.muster(edge, 0, "", "leave")
+		w.muster(edge, 0, "", "leave", "--yes")
 		if left := w.images(edge); len(left) != 0 {
 			t.Errorf("after leaving, the cluster still shows %d federated images", len(left))
 		}
-		if n := len(ask[[]api.Cluster](w, hub, "cluster", "list")); n != 1 {
+		if n := len(list[api.Cluster](w, hub, "cluster", "list")); n != 1 {
 			t.Errorf("the primary still lists %d clusters", n)
 		}
 	})
@@ -229,7 +235,7 @@ func ciResults(t *testing.T, w *world, m material, reg *registryServer, hub, edg
 	w.muster(edge, 5, "", "image", "verdict", digest) // not yet known: the switch is off
 	w.muster(hub, 0, "", "cluster", "settings", "--sync-ci-results")
 	w.synced(hub)
-	verdicts := ask[[]api.Verdict](w, edge, "image", "verdict", digest)
+	verdicts := list[api.Verdict](w, edge, "image", "verdict", digest)
 	if len(verdicts) != 1 || verdicts[0].Source != "ci" || verdicts[0].Origin != "fed" || verdicts[0].Counts.Critical != 1 {
 		t.Errorf("verdicts on the managed cluster: %+v", verdicts)
 	}

@@ -85,7 +85,7 @@ func (j *judge) container(ctx context.Context, c Container) (ContainerDecision, 
 		cd.apply(out)
 		return cd, nil
 	}
-	res, err := j.resolve(ctx, c.Image)
+	res, err := j.resolve(ctx, c.Image, j.rules.NeedsCVEs())
 	if err != nil {
 		return cd, err
 	}
@@ -94,7 +94,7 @@ func (j *judge) container(ctx context.Context, c Container) (ContainerDecision, 
 	out := j.rules.Evaluate(sub, j.state.Mode)
 	if (!out.Allowed || len(out.Violations) > 0) && !j.rules.NeedsCVEs() {
 		// Only now is it worth loading the names, for the explanation.
-		if res, err = j.service.resolve(ctx, c.Image, true); err != nil {
+		if res, err = j.resolve(ctx, c.Image, true); err != nil {
 			return cd, err
 		}
 		sub.Candidates = res.candidates
@@ -104,17 +104,15 @@ func (j *judge) container(ctx context.Context, c Container) (ContainerDecision, 
 	return cd, nil
 }
 
-func (j *judge) resolve(ctx context.Context, image string) (resolved, error) {
-	if res, ok := j.images[image]; ok {
+func (j *judge) resolve(ctx context.Context, image string, withCVEs bool) (resolved, error) {
+	if res, ok := j.images[image]; ok && (res.withCVEs || !withCVEs) {
 		return res, nil
 	}
-	res, err := j.service.resolve(ctx, image, j.rules.NeedsCVEs())
-	if err != nil {
-		return res, err
+	res, err := j.service.resolve(ctx, image, withCVEs)
+	if err == nil {
+		j.images[image] = res
 	}
-	sortResults(res.results)
-	j.images[image] = res
-	return res, nil
+	return res, err
 }
 
 func (cd *ContainerDecision) apply(out policy.Outcome) {
@@ -131,7 +129,7 @@ func (d *Decision) add(cd ContainerDecision) {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("container %q: no scan result of %s is known here", cd.Name, cd.Image))
 	}
 	for _, v := range cd.Violations {
-		d.Warnings = append(d.Warnings, "monitored: "+cd.refusal(v))
+		d.Warnings = append(d.Warnings, cd.explain("would be refused", v))
 		v.Because = append([]string{fmt.Sprintf("container %q", cd.Name)}, v.Because...)
 		d.Violations = append(d.Violations, v)
 	}
@@ -155,7 +153,7 @@ func (d *Decision) message() string {
 			continue
 		}
 		if denied++; denied <= named {
-			lines = append(lines, cd.refusal(*cd.Rule))
+			lines = append(lines, cd.explain("is refused", *cd.Rule))
 		}
 	}
 	if denied > named {
@@ -176,12 +174,13 @@ func (d *Decision) message() string {
 	return "allowed: no rule refuses it"
 }
 
-// refusal says, in one line, which rule refuses the container and why.
-func (cd *ContainerDecision) refusal(hit policy.Hit) string {
-	s := fmt.Sprintf("container %q with image %q is refused by %s: %s",
-		cd.Name, cd.Image, ruleTitle(hit), strings.Join(hit.Because, ", "))
-	if len(hit.CVEs) > 0 {
-		s += " [" + strings.Join(hit.CVEs, " ") + "]"
+// explain says, in one line, what a rule does to the container and why.
+func (cd *ContainerDecision) explain(what string, hit policy.Hit) string {
+	s := fmt.Sprintf("container %q with image %q %s by %s: %s",
+		cd.Name, cd.Image, what, ruleTitle(hit), strings.Join(hit.Because, ", "))
+	unnamed := slices.DeleteFunc(slices.Clone(hit.CVEs), func(id string) bool { return strings.Contains(s, id) })
+	if len(unnamed) > 0 {
+		s += ": " + strings.Join(unnamed, ", ")
 	}
 	return s
 }

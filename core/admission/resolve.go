@@ -15,6 +15,7 @@ type resolved struct {
 	ref        *policy.Reference // nil when it cannot be read
 	candidates []policy.Facts    // at least one
 	results    []policy.KnownVerdict
+	withCVEs   bool // whether the finding lists were looked up
 }
 
 // resolve finds the images that may run under a reference, with their facts.
@@ -22,9 +23,10 @@ type resolved struct {
 func (s *Service) resolve(ctx context.Context, image string, withCVEs bool) (resolved, error) {
 	ref, err := policy.ParseReference(image)
 	if err != nil {
-		return resolved{candidates: []policy.Facts{{}}}, nil // an answer too: rules see an image that cannot be read
+		// An answer too: rules see an image that cannot be read.
+		return resolved{candidates: []policy.Facts{{}}, withCVEs: withCVEs}, nil
 	}
-	res := resolved{ref: &ref}
+	res := resolved{ref: &ref, withCVEs: withCVEs}
 	digests, err := s.digests(ctx, ref)
 	if err != nil {
 		return resolved{}, err
@@ -51,6 +53,7 @@ func (s *Service) resolve(ctx context.Context, image string, withCVEs bool) (res
 	if len(res.candidates) == 0 {
 		res.candidates = []policy.Facts{{}}
 	}
+	sortResults(res.results)
 	return res, nil
 }
 

@@ -120,7 +120,7 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 		<-ctx.Done()
 		return sdk.Credential{}, ctx.Err()
 	case "environ":
-		return sdk.Credential{Username: strings.Join(os.Environ(), "\n")}, nil
+		return sdk.Credential{Username: strings.Join(os.Environ(), "\x1e")}, nil
 	case "child":
 		cmd := exec.Command("/bin/sleep", "1000")
 		err := cmd.Start()

@@ -117,7 +117,11 @@ func (t countTest) saw(_ *Subject, f *Facts) string {
 	if f.Scanned == ScannedNot {
 		return noResult
 	}
-	return strconv.Itoa(t.count(f.Counts)) + " found"
+	found := strconv.Itoa(t.count(f.Counts)) + " found"
+	if f.Scanned == ScannedCI {
+		found += " (ci)"
+	}
+	return found
 }
 
 func (t countTest) named(f *Facts) []string {

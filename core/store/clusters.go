@@ -12,13 +12,13 @@ import (
 	"github.com/muster-sec/muster/core/model"
 )
 
-const clusterColumns = `id, name, joined_at, last_seen, version, summary`
+const clusterColumns = `id, name, joined_at, last_seen, version, applied, summary`
 
 func scanCluster(scan func(...any) error) (model.Cluster, error) {
 	c := model.Cluster{Role: model.Managed}
 	var joined, seen int64
 	var summary []byte
-	if err := scan(&c.ID, &c.Name, &joined, &seen, &c.Version, &summary); err != nil {
+	if err := scan(&c.ID, &c.Name, &joined, &seen, &c.Version, &c.Applied, &summary); err != nil {
 		return c, err
 	}
 	c.JoinedAt, c.LastSeen = time.UnixMilli(joined), time.UnixMilli(seen)
@@ -124,16 +124,38 @@ func (s *Store) keys(ctx context.Context, query string) (map[string]string, erro
 	return keys, err
 }
 
-// SaveClusterSeen keeps what a member said of itself, and when.
+// SaveClusterSeen keeps when a member was last heard, its release, and how much
+// of the feed it had applied.
 func (s *Store) SaveClusterSeen(ctx context.Context, c model.Cluster) error {
-	summary, err := json.Marshal(c.Summary)
+	return s.write(ctx, func(tx *sql.Tx) error {
+		return execOne(tx, "cluster", c.ID, `UPDATE fed_clusters SET last_seen = ?, version = ?, applied = ? WHERE id = ?`,
+			c.LastSeen.UnixMilli(), c.Version, c.Applied, c.ID)
+	})
+}
+
+// SaveClusterSummary keeps what a member said of itself.
+func (s *Store) SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error {
+	body, err := json.Marshal(summary)
 	if err != nil {
-		return fmt.Errorf("store: encode the summary of cluster %s: %w", c.ID, err)
+		return fmt.Errorf("store: encode the summary of cluster %s: %w", id, err)
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
-		return execOne(tx, "cluster", c.ID, `UPDATE fed_clusters SET last_seen = ?, version = ?, summary = ? WHERE id = ?`,
-			c.LastSeen.UnixMilli(), c.Version, summary, c.ID)
+		return execOne(tx, "cluster", id, `UPDATE fed_clusters SET summary = ? WHERE id = ?`, body, id)
 	})
+}
+
+// ClusterSummary sums up what this cluster holds, of whatever origin.
+func (s *Store) ClusterSummary(ctx context.Context) (sum model.ClusterSummary, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRow(`SELECT count(DISTINCT digest) FROM verdicts`).Scan(&sum.Images); err != nil {
+			return err
+		}
+		return tx.QueryRow(`SELECT count(*) FROM rules`).Scan(&sum.Rules)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("store: sum up this cluster: %w", err)
+	}
+	return sum, nil
 }
 
 // RemoveCluster ends a membership: the certificate is worth nothing from now

@@ -113,8 +113,8 @@ func TestClustersAreSeenAndRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.LastSeen, c.Version, c.Summary = at(9), "1.2.3", model.ClusterSummary{Images: 3}
-	if err := s.SaveClusterSeen(t.Context(), c); err != nil {
+	c.LastSeen, c.Version, c.Applied, c.Summary = at(9), "1.2.3", 7, model.ClusterSummary{Images: 3}
+	if err := errors.Join(s.SaveClusterSeen(t.Context(), c), s.SaveClusterSummary(t.Context(), c.ID, c.Summary)); err != nil {
 		t.Fatal(err)
 	}
 	clusters, err := s.Clusters(t.Context())
