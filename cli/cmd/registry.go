@@ -1,0 +1,201 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/muster-sec/muster/cli/client"
+	"github.com/muster-sec/muster/cli/output"
+	"github.com/muster-sec/muster/core/httpapi/api"
+)
+
+func (a *App) registryCommand() *cli.Command {
+	return &cli.Command{
+		Name: "registry", Category: groupImages, Usage: "the registries that are scanned",
+		Subcommands: []*cli.Command{
+			a.registryAddCommand(),
+			{Name: "list", Usage: "list the registries and their last runs", Action: a.remote(listRegistries)},
+			{Name: "show", Usage: "show one registry", ArgsUsage: "NAME", Action: a.remote(showRegistry)},
+			{Name: "test", Usage: "try to reach, log in, list and read, step by step", ArgsUsage: "NAME", Action: a.remote(testRegistry)},
+			a.registryScanCommand(),
+			{
+				Name: "remove", Usage: "remove a registry and its results", ArgsUsage: "NAME",
+				Flags: []cli.Flag{yesFlag()}, Action: a.remote(removeRegistry),
+			},
+		},
+	}
+}
+
+func (a *App) registryAddCommand() *cli.Command {
+	return &cli.Command{
+		Name: "add", Usage: "add a registry", ArgsUsage: "NAME",
+		Description: "A name that begins with fed. is scanned by the primary for every cluster of\nthe federation.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "url", Usage: "`URL` of the registry"},
+			&cli.StringFlag{Name: "type", Usage: "registry `PLUGIN`", Value: "oci"},
+			&cli.StringSliceFlag{Name: "repository", Usage: "scan this `REPOSITORY` instead of the whole catalog; repeatable"},
+			&cli.StringSliceFlag{Name: "filter", Usage: "scan what matches `REPOSITORY:TAG`, * is anything; repeatable"},
+			&cli.StringSliceFlag{Name: "platform", Usage: "scan this `OS/ARCH` of multi-platform images; repeatable; default all"},
+			&cli.StringFlag{Name: "schedule", Usage: "`CRON` expression or @every 10m; default by hand only"},
+			&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with"},
+			passwordFlag("password-file"),
+			&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds a bearer token, - for standard input"},
+			&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
+			&cli.BoolFlag{Name: "no-rescan", Usage: "do not match again after an update of the vulnerability DB"},
+			&cli.BoolFlag{Name: "test", Usage: "test first, and add only when every step succeeds"},
+		},
+		Action: a.remote(addRegistry),
+	}
+}
+
+func addRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	r, err := in.registryFromFlags()
+	if err != nil {
+		return err
+	}
+	if in.flags.Bool("test") {
+		steps, err := c.TryRegistry(ctx, r)
+		if err != nil {
+			return err
+		}
+		if failed := failedStep(steps.Items); failed != nil {
+			return diagnosis(r.Name, failed)
+		}
+	}
+	added, err := c.AddRegistry(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := in.printRegistry(added); err != nil {
+		return err
+	}
+	in.hint("next: muster registry scan %s --wait", added.Name)
+	return nil
+}
+
+func (in *invocation) registryFromFlags() (api.Registry, error) {
+	url, err := in.required("url")
+	if err != nil {
+		return api.Registry{}, err
+	}
+	r := api.Registry{
+		Name: in.arg(0), URL: url, Type: in.text("type"), Schedule: in.text("schedule"), Username: in.text("username"),
+		Repositories: in.flags.StringSlice("repository"), Filters: in.flags.StringSlice("filter"),
+		Platforms: in.flags.StringSlice("platform"),
+	}
+	if in.flags.Bool("no-rescan") {
+		r.RescanAfterDBUpdate = new(bool)
+	}
+	if file := in.text("token-file"); file != "" {
+		if r.Token, err = in.secretFile(file); err != nil {
+			return r, err
+		}
+	}
+	if file := in.text("ca-cert"); file != "" {
+		pem, err := in.readFile(file)
+		if err != nil {
+			return r, err
+		}
+		r.CACert = string(pem)
+	}
+	if r.Username != "" && r.Token == "" {
+		r.Password, err = in.password("password-file", "password for "+r.Username+" at the registry: ", false)
+	}
+	return r, err
+}
+
+func listRegistries(ctx context.Context, in *invocation, c *client.Client) error {
+	list, err := c.Registries(ctx)
+	if err != nil {
+		return err
+	}
+	return in.print(list, func(t *output.Table) {
+		t.Header("NAME", "TYPE", "URL", "STATE", "IMAGES", "LAST RUN", "NEXT RUN")
+		for _, r := range list.Items {
+			last := ""
+			if r.LastRun != nil {
+				last = r.LastRun.State + " " + in.ago(r.LastRun.StartedAt)
+			}
+			t.Row(r.Name, r.Type, r.URL, r.State, r.Images, last, in.ago(r.NextRun))
+		}
+	})
+}
+
+func showRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	r, err := c.Registry(ctx, in.arg(0))
+	if err != nil {
+		return err
+	}
+	return in.printRegistry(r)
+}
+
+func (in *invocation) printRegistry(r api.Registry) error {
+	return in.print(r, func(t *output.Table) {
+		t.Field("Name", r.Name)
+		t.Field("Type", r.Type)
+		t.Field("URL", r.URL)
+		t.Field("Repositories", strings.Join(r.Repositories, " "))
+		t.Field("Filters", strings.Join(r.Filters, " "))
+		t.Field("Platforms", strings.Join(r.Platforms, " "))
+		t.Field("Schedule", r.Schedule)
+		t.Field("Username", r.Username)
+		t.Row("Password:", yesNo(r.HasPassword))
+		t.Row("Token:", yesNo(r.HasToken))
+		t.Field("Origin", r.Origin)
+		t.Field("State", r.State)
+		t.Row("Images:", r.Images)
+		t.Field("Next run", in.ago(r.NextRun))
+		if r.LastRun != nil {
+			t.Row("Last run:", r.LastRun.State+", "+in.ago(r.LastRun.StartedAt))
+			t.Row("", sum(*r.LastRun))
+			t.Field("Last error", r.LastRun.Error)
+		}
+	})
+}
+
+func testRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	steps, err := c.TestRegistry(ctx, in.arg(0))
+	if err != nil {
+		return err
+	}
+	err = in.print(steps, func(t *output.Table) {
+		t.Header("STEP", "OK", "DETAIL")
+		for _, s := range steps.Items {
+			t.Row(s.Name, yesNo(s.OK), s.Detail)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if failed := failedStep(steps.Items); failed != nil {
+		return diagnosis(in.arg(0), failed)
+	}
+	return nil
+}
+
+func failedStep(steps []api.DiagnosisStep) *api.DiagnosisStep {
+	for i := range steps {
+		if !steps[i].OK {
+			return &steps[i]
+		}
+	}
+	return nil
+}
+
+func diagnosis(registry string, s *api.DiagnosisStep) error {
+	return failf("registry %s: %s", registry, s.Detail).withCheck("%s", s.Name).withTry("%s", s.Hint)
+}
+
+func removeRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	name := in.arg(0)
+	if err := in.confirm("Registry " + name + " and its scan results are removed."); err != nil {
+		return err
+	}
+	if err := c.RemoveRegistry(ctx, name); err != nil {
+		return err
+	}
+	in.hint("registry %s is removed", name)
+	return nil
+}

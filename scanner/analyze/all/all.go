@@ -1,0 +1,21 @@
+// Package all is the explicit list of the analyzers that a scan runs. It exists
+// apart from package analyze so that an ecosystem's package can import that one.
+package all
+
+import (
+	"github.com/muster-sec/muster/scanner/analyze"
+	"github.com/muster-sec/muster/scanner/analyze/apk"
+	"github.com/muster-sec/muster/scanner/analyze/dpkg"
+	"github.com/muster-sec/muster/scanner/analyze/npm"
+	"github.com/muster-sec/muster/scanner/analyze/osrelease"
+)
+
+// Analyzers returns every analyzer there is. A new ecosystem is one more line.
+func Analyzers() []analyze.Analyzer {
+	return []analyze.Analyzer{
+		osrelease.Analyzer{},
+		apk.Analyzer{},
+		dpkg.Analyzer{},
+		npm.Analyzer{},
+	}
+}

@@ -1,0 +1,104 @@
+package inventory
+
+import (
+	"cmp"
+	"slices"
+)
+
+// LayerKey names the analysis of one layer: the content of its blob and the
+// analyzers (names and versions) that read it. The key is the blob's digest and
+// not the diff ID, because only the former is proved before a layer is read: an
+// image could claim the diff ID of somebody else's harmless layer.
+type LayerKey struct {
+	Digest    string `json:"digest"`
+	Analyzers string `json:"analyzers"`
+}
+
+// String returns the key as one word, "sha256:…@analyzers".
+func (k LayerKey) String() string { return k.Digest + "@" + k.Analyzers }
+
+// LayerAnalysis is what the analyzers found in one layer. It is a value: equal
+// blobs and equal analyzers give equal JSON.
+type LayerAnalysis struct {
+	Key LayerKey `json:"key"`
+	// DiffID is the digest of the uncompressed tar, as computed while reading.
+	DiffID string `json:"diff_id"`
+	// Sets are the package sources of the layer sorted by path. A set without
+	// packages is kept: it hides what a lower layer had at the same path.
+	Sets []SourceSet `json:"sets,omitempty"`
+	// OS are the operating system facts of the layer sorted by path.
+	OS []OSFact `json:"os,omitempty"`
+	// Whiteouts are paths of lower layers that this layer deletes.
+	Whiteouts []string `json:"whiteouts,omitempty"`
+	// Opaque are directories whose content in lower layers this layer hides; ""
+	// is the root.
+	Opaque []string `json:"opaque,omitempty"`
+	// Problems are files that could not be understood; the rest still counts.
+	Problems []Problem `json:"problems,omitempty"`
+	Stats    Stats     `json:"stats"`
+}
+
+// SourceSet is a package set with the path (slash-separated, no leading slash)
+// of the file it was read from.
+type SourceSet struct {
+	Path string     `json:"path"`
+	Set  PackageSet `json:"set"`
+}
+
+// OSFact is what one file says about the operating system. Facts of all layers
+// are weighed together by package squash.
+type OSFact struct {
+	// Path is the file that says it.
+	Path string `json:"path"`
+	// Family is the distribution in lower case ("alpine", "debian", "ubuntu").
+	Family string `json:"family,omitempty"`
+	// Version is the distribution's release.
+	Version string `json:"version,omitempty"`
+	// Repository is the release of the configured package repositories.
+	Repository string `json:"repository,omitempty"`
+	// Extended is set when extended security maintenance is enabled.
+	Extended bool `json:"extended,omitempty"`
+}
+
+// Problem is one file that an analyzer could not read, and why.
+type Problem struct {
+	Path     string `json:"path"`
+	Analyzer string `json:"analyzer,omitempty"`
+	Reason   string `json:"reason"`
+}
+
+// Stats counts what reading a layer took.
+type Stats struct {
+	// Compressed and Uncompressed are the sizes of the blob and of its tar in bytes.
+	Compressed   int64 `json:"compressed"`
+	Uncompressed int64 `json:"uncompressed"`
+	// Entries is the number of tar entries, Files the number that analyzers read.
+	Entries int `json:"entries"`
+	Files   int `json:"files"`
+}
+
+// Sort puts everything into canonical order. When a path occurs twice in a
+// layer, the later entry wins, as it does when a container runtime unpacks it.
+func (l *LayerAnalysis) Sort() {
+	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path })
+	l.OS = lastByPath(l.OS, func(f OSFact) string { return f.Path })
+	slices.Sort(l.Whiteouts)
+	l.Whiteouts = slices.Compact(l.Whiteouts)
+	slices.Sort(l.Opaque)
+	l.Opaque = slices.Compact(l.Opaque)
+	slices.SortFunc(l.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Analyzer, b.Analyzer), cmp.Compare(a.Reason, b.Reason))
+	})
+}
+
+// lastByPath sorts by path and keeps the last of equals.
+func lastByPath[T any](items []T, path func(T) string) []T {
+	slices.SortStableFunc(items, func(a, b T) int { return cmp.Compare(path(a), path(b)) })
+	kept := items[:0]
+	for i, item := range items {
+		if i+1 == len(items) || path(items[i+1]) != path(item) {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}

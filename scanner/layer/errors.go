@@ -1,0 +1,12 @@
+package layer
+
+import "errors"
+
+// Errors that say why a layer could not be read. Exceeded bounds are errors of
+// package limit.
+var (
+	// ErrDigest says that a blob or its unpacked tar is not what its digest names.
+	ErrDigest = errors.New("layer: content does not match its digest")
+	// ErrMalformed says that the compression or the tar is broken or ends early.
+	ErrMalformed = errors.New("layer: malformed archive")
+)

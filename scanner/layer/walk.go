@@ -1,0 +1,209 @@
+package layer
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/muster-sec/muster/scanner/analyze"
+	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
+)
+
+// maxProblems bounds how many files that could not be read a layer reports.
+const maxProblems = 100
+
+// walk is the passage through the tar of one layer.
+type walk struct {
+	analyzers []analyze.Analyzer
+	runs      []analyze.Run
+	limits    limit.Limits
+	result    inventory.LayerAnalysis
+	kept      int64
+	unnamed   int
+}
+
+func newWalk(analyzers []analyze.Analyzer, limits limit.Limits) *walk {
+	w := &walk{analyzers: analyzers, limits: limits}
+	for _, a := range analyzers {
+		w.runs = append(w.runs, a.Begin())
+	}
+	return w
+}
+
+// run walks the tar to its end marker.
+func (w *walk) run(ctx context.Context, r io.Reader) error {
+	tr := tar.NewReader(r)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		hdr, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+			return err
+		}
+		w.result.Stats.Entries++
+		if err := limit.Check("entries", int64(w.limits.Entries), int64(w.result.Stats.Entries)); err != nil {
+			return err
+		}
+		if err := w.entry(hdr, tr); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *walk) entry(hdr *tar.Header, body io.Reader) error {
+	if err := limit.Check("path_bytes", int64(w.limits.PathBytes), int64(len(hdr.Name))); err != nil {
+		return err
+	}
+	name, ok := CleanPath(hdr.Name)
+	if !ok {
+		w.problem(hdr.Name, "", "path leads out of the image; container runtimes refuse such a layer")
+		return nil
+	}
+	if kind, target := whiteout(name); kind != notWhiteout {
+		if err := w.keep(int64(len(target))); err != nil {
+			return err
+		}
+		if kind == opaque {
+			w.result.Opaque = append(w.result.Opaque, target)
+		} else {
+			w.result.Whiteouts = append(w.result.Whiteouts, target)
+		}
+		return nil
+	}
+	switch hdr.Typeflag {
+	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
+	default:
+		return nil // directories and links carry no content
+	}
+	return w.file(analyze.File{Path: name, Size: hdr.Size, Mode: hdr.FileInfo().Mode()}, body)
+}
+
+// file hands a regular file to the analyzers that want it.
+func (w *walk) file(f analyze.File, body io.Reader) error {
+	var wanted []int
+	for i, a := range w.analyzers {
+		if a.Required(f) {
+			wanted = append(wanted, i)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	if err := limit.Check("file_bytes", w.limits.FileBytes, f.Size); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	if err := w.keep(f.Size); err != nil {
+		return err
+	}
+	w.result.Stats.Files++
+	source := &sourceReader{r: body}
+	if len(wanted) == 1 {
+		w.read(wanted[0], f, source)
+		return source.err
+	}
+	content, err := io.ReadAll(source)
+	if err != nil {
+		return err
+	}
+	for _, i := range wanted {
+		w.read(i, f, bytes.NewReader(content))
+	}
+	return nil
+}
+
+// read lets one analyzer read a file. What it cannot understand is noted, and
+// the walk goes on: one broken file must not hide the rest of an image.
+func (w *walk) read(i int, f analyze.File, body io.Reader) {
+	if err := w.runs[i].Read(f, body); err != nil {
+		w.problem(f.Path, w.analyzers[i].Name(), err.Error())
+	}
+}
+
+func (w *walk) keep(n int64) error {
+	w.kept += n
+	return limit.Check("kept_bytes", w.limits.KeptBytes, w.kept)
+}
+
+func (w *walk) problem(name, analyzer, reason string) {
+	if len(w.result.Problems) >= maxProblems {
+		w.unnamed++
+		return
+	}
+	w.result.Problems = append(w.result.Problems, inventory.Problem{
+		Path:     strings.ToValidUTF8(name, "\uFFFD"),
+		Analyzer: analyzer,
+		Reason:   strings.ToValidUTF8(reason, "\uFFFD"),
+	})
+}
+
+// finish collects what the analyzers found, without language packages that
+// belong to packages of the operating system.
+func (w *walk) finish() inventory.LayerAnalysis {
+	results := make([]analyze.Result, 0, len(w.runs))
+	for _, r := range w.runs {
+		results = append(results, r.Result())
+	}
+	for _, r := range results {
+		w.result.OS = append(w.result.OS, r.OS...)
+		for _, s := range r.Sets {
+			if s.Set.Ecosystem.IsOS() || !owned(results, s.Path) {
+				s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
+				w.result.Sets = append(w.result.Sets, s)
+			}
+		}
+	}
+	if w.unnamed > 0 {
+		w.result.Problems = append(w.result.Problems, inventory.Problem{
+			Reason: fmt.Sprintf("%d more files could not be read", w.unnamed),
+		})
+	}
+	w.result.Sort()
+	return w.result
+}
+
+func owned(results []analyze.Result, name string) bool {
+	for _, r := range results {
+		if r.Owned.Has(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// CleanPath returns a tar entry's name as a clean path relative to the image's
+// root, without a leading slash; the root itself is "". It returns false for a
+// name that would leave the root.
+func CleanPath(name string) (string, bool) {
+	cleaned := path.Clean(strings.TrimLeft(name, "/"))
+	switch {
+	case cleaned == ".":
+		return "", true
+	case cleaned == ".." || strings.HasPrefix(cleaned, "../"):
+		return "", false
+	}
+	return cleaned, true
+}
+
+// sourceReader tells an error of the archive from one of an analyzer.
+type sourceReader struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,165 @@
+// Package squash lays the analyses of an image's layers on top of each other:
+// what a container would see of them is the image's inventory.
+package squash
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/muster-sec/muster/scanner/inventory"
+)
+
+// Squash returns the inventory of an image whose layers, from the base upwards,
+// have these analyses, and the package sets that the inventory refers to. The
+// analyses must be as many as image.Layers.
+func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.Inventory, map[inventory.SetID]inventory.PackageSet) {
+	visible := map[string]source{}
+	origins := map[packageAt]int{}
+	inv := inventory.Inventory{Image: image, OS: system(layers), Sources: []inventory.Source{}}
+	for i, l := range layers {
+		hide(visible, l)
+		for _, s := range l.Sets {
+			visible[s.Path] = source{layer: i, set: s.Set}
+			if !s.Set.Ecosystem.IsOS() {
+				continue
+			}
+			for _, p := range s.Set.Packages {
+				at := packageAt{s.Path, p}
+				if _, known := origins[at]; !known {
+					origins[at] = i
+				}
+			}
+		}
+		inv.Problems = append(inv.Problems, l.Problems...)
+	}
+	sets := map[inventory.SetID]inventory.PackageSet{}
+	for _, path := range slices.Sorted(maps.Keys(visible)) {
+		v := visible[path]
+		if len(v.set.Packages) == 0 {
+			continue
+		}
+		id := v.set.ID()
+		sets[id] = v.set
+		inv.Sources = append(inv.Sources, inventory.Source{
+			Set: id, Path: path, Layer: v.layer, Origins: v.origins(path, origins),
+		})
+	}
+	return inv, sets
+}
+
+// source is what is visible at one path.
+type source struct {
+	layer int
+	set   inventory.PackageSet
+}
+
+// packageAt is a package in a package database, whichever layer rewrote it.
+type packageAt struct {
+	path string
+	pkg  inventory.Package
+}
+
+// origins returns nil when every package came with the source's own layer.
+func (s source) origins(path string, first map[packageAt]int) []int {
+	if !s.set.Ecosystem.IsOS() {
+		return nil
+	}
+	result := make([]int, len(s.set.Packages))
+	same := true
+	for i, p := range s.set.Packages {
+		result[i] = first[packageAt{path, p}]
+		same = same && result[i] == s.layer
+	}
+	if same {
+		return nil
+	}
+	return result
+}
+
+// hide removes what a layer deletes of the layers below. It looks up each
+// visible path's parents instead of walking each deleted tree, so that a layer
+// of a million whiteouts costs no more than its length.
+func hide(visible map[string]source, l inventory.LayerAnalysis) {
+	if len(l.Whiteouts) == 0 && len(l.Opaque) == 0 {
+		return
+	}
+	deleted, emptied := setOf(l.Whiteouts), setOf(l.Opaque)
+	for path := range visible {
+		if deleted[path] || anyParent(path, func(dir string) bool { return deleted[dir] || emptied[dir] }) {
+			delete(visible, path)
+		}
+	}
+}
+
+// anyParent calls yes with each directory above path, the root ("") last, until
+// it says true.
+func anyParent(path string, yes func(dir string) bool) bool {
+	for {
+		i := strings.LastIndexByte(path, '/')
+		if i < 0 {
+			return path != "" && yes("")
+		}
+		path = path[:i]
+		if yes(path) {
+			return true
+		}
+	}
+}
+
+func setOf(items []string) map[string]bool {
+	set := make(map[string]bool, len(items))
+	for _, item := range items {
+		set[item] = true
+	}
+	return set
+}
+
+// system weighs what the release files of all layers say. A file counts as the
+// highest layer has it; deleting it does not make the packages another
+// distribution's. Among files, a distribution's own beats one it inherited.
+func system(layers []inventory.LayerAnalysis) inventory.OS {
+	facts := map[string]inventory.OSFact{}
+	for _, l := range layers {
+		for _, f := range l.OS {
+			facts[f.Path] = f
+		}
+	}
+	ordered := slices.SortedFunc(maps.Values(facts), func(a, b inventory.OSFact) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Path, b.Path))
+	})
+	var os inventory.OS
+	for _, f := range ordered {
+		if f.Version != "" && os.Family == "" {
+			os.Family, os.Version = f.Family, f.Version
+		}
+		os.Repository = cmp.Or(os.Repository, f.Repository)
+		os.Extended = os.Extended || f.Extended
+	}
+	return withoutForeignFacts(os)
+}
+
+// rank orders facts by how much they tell: Debian's file is inherited by every
+// derivative, so any other fact is preferred.
+func rank(f inventory.OSFact) int {
+	if f.Family == "debian" {
+		return 1
+	}
+	return 0
+}
+
+// withoutForeignFacts drops what only concerns another family than the one
+// found, and takes Alpine's repositories for the release where nothing else says it.
+func withoutForeignFacts(os inventory.OS) inventory.OS {
+	if os.Family == "" && os.Repository != "" {
+		os.Family, os.Version = "alpine", os.Repository
+	}
+	if os.Family != "alpine" {
+		os.Repository = ""
+	}
+	if os.Family != "ubuntu" {
+		os.Extended = false
+	}
+	return os
+}
