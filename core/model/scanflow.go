@@ -139,3 +139,14 @@ type Rematched struct {
 	Verdict  Verdict
 	Findings FindingList
 }
+
+// ImageQuery selects rows of images, ordered by digest. Zero fields select
+// everything.
+type ImageQuery struct {
+	After    Digest // the page before ended here
+	Limit    int
+	Registry string
+	Status   ImageStatus
+	Severity Severity // at least this bad
+	Text     string   // part of a name or a digest, in any case
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/muster-sec/muster/core/feed"
@@ -13,20 +12,12 @@ import (
 
 // MatchedDB is the vulnerability database that all stored findings answer to;
 // the zero value before the first.
-func (s *Store) MatchedDB(ctx context.Context) (model.DBVersion, error) {
-	var version model.DBVersion
-	var body []byte
-	err := s.reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'matched_db'`).Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return version, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &version)
-	}
-	if err != nil {
-		return version, fmt.Errorf("store: read which database findings answer to: %w", err)
-	}
-	return version, nil
+func (s *Store) MatchedDB(ctx context.Context) (version model.DBVersion, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		version, err = matchedDB(ctx, tx)
+		return err
+	})
+	return version, err
 }
 
 // MatchKeys yields every distinct thing that is looked up in the vulnerability
