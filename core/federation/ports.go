@@ -45,8 +45,9 @@ type Members interface {
 	EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error)
 	Clusters(ctx context.Context) ([]model.Cluster, error)
 	// SaveClusterSeen keeps when a member was last heard, its release and how much
-	// it had applied, and for the summary what it said of itself.
+	// it had applied.
 	SaveClusterSeen(ctx context.Context, c model.Cluster) error
+	// SaveClusterSummary keeps what a member says of itself now.
 	SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error
 	// RemoveCluster ends a membership and remembers the key with the reason.
 	RemoveCluster(ctx context.Context, id, reason string) error
