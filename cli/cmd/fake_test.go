@@ -106,11 +106,15 @@ func (f *fake) routes(mux *http.ServeMux) {
 	f.handle(mux, "GET /plugins", "", func(*http.Request) (int, any) {
 		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "running", Capabilities: []string{"catalog", "tags"}}})
 	})
-	f.handle(mux, "GET /audit", "", func(*http.Request) (int, any) {
-		return 200, listOf([]api.AuditEvent{
+	f.handle(mux, "GET /audit", "", func(r *http.Request) (int, any) {
+		events := []api.AuditEvent{
 			{Time: today(), Actor: "admin", Action: "registry.add", Target: "shop", Outcome: "ok"},
 			{Time: today().Add(-time.Hour), Actor: "eve\x1b[2J", Action: "login", Outcome: "wrong password"},
-		})
+		}
+		if r.URL.Query().Get("limit") == "1" {
+			return 200, api.List[api.AuditEvent]{Items: events[:1], Next: "1"}
+		}
+		return 200, listOf(events)
 	})
 	f.accessRoutes(mux)
 	f.federationRoutes(mux)
