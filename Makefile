@@ -1,18 +1,70 @@
 # muster: make demo shows it working, make test proves it.
-GO      ?= go
-BIN     := bin/muster
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+BENCH    ?= .
+TOOLS    := $(CURDIR)/bin/tools
+
+# Pinned tools, installed into bin/tools when a target needs them.
+BUF_VERSION           := v1.75.0
+PROTOC_GEN_GO_VERSION := v1.36.12
+PROTOC_GEN_GRPC       := v1.6.0
+GOVULNCHECK_VERSION   := v1.9.0
 
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/muster
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cli/muster
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/muster ./cli/muster
+
+demo: build ## show the main job on loopback; ARGS=--exit cleans up and exits
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/muster-demo ./cli/demo
+	@bin/muster-demo --muster bin/muster $(ARGS)
 
 test: ## run all tests
 	@$(GO) test ./...
 
-.PHONY: help build test
+test-real: build ## the whole job against a real registry server (FIXTURES=DIR: real images and DB too)
+	@MUSTER_BIN=$(CURDIR)/bin/muster $(GO) test -tags real -count=1 -timeout 30m -v ./cli/realtest
+
+race: ## run all tests under the race detector
+	@$(GO) test -race -shuffle=on ./...
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$f); do \
+			echo "fuzz $$(dirname $$f) $$name"; \
+			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) | grep -Ev '^fuzz: elapsed' ; \
+		done; done
+
+bench: ## run the benchmarks; BENCH=REGEXP chooses
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... | grep -Ev '^(ok|PASS|\?)'
+
+generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## regenerate the plugin contracts' Go code
+	@cd plugins/proto && PATH="$(TOOLS):$$PATH" buf generate
+
+$(TOOLS)/buf:
+	@GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
+$(TOOLS)/protoc-gen-go:
+	@GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
+$(TOOLS)/protoc-gen-go-grpc:
+	@GOBIN=$(TOOLS) $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GRPC)
+$(TOOLS)/govulncheck:
+	@GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+verify: generate ## formatting, vet, generated code and go.mod are as committed
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	@$(GO) vet ./... && $(GO) vet -tags real ./cli/realtest
+	@$(GO) mod tidy -diff
+	@git diff --exit-code -- plugins/proto
+
+vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we link (needs the Go vulnerability database)
+	@$(TOOLS)/govulncheck ./...
+
+clean: ## remove what was built
+	@rm -rf bin
+
+.PHONY: help build demo test test-real race fuzz bench generate verify vuln clean

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/syncer"
 )
 
 // Kind is the type of a record.
@@ -30,27 +31,23 @@ const (
 	KindPackageSet Kind = "packageset" // an encoded scanner package set, key: its hash
 )
 
-// Class is the order of importance: everything of class 0 reaches a new member
-// before anything of class 1.
-type Class int
-
-// The classes.
+// The classes, in order of importance: everything of a class reaches a new
+// member before anything of the next.
 const (
-	ClassDecide Class = iota // what admission decides with
-	ClassExplain
-	ClassDetail
-	Classes = int(ClassDetail) + 1
+	ClassDecide  syncer.Class = iota // what admission decides with
+	ClassExplain                     // what explains a decision
+	ClassDetail                      // the rest
 )
 
-// ClassOf is the class of a kind; an unknown kind (of a newer primary) is a detail.
-func ClassOf(k Kind) Class {
-	switch k {
-	case KindSettings, KindRule, KindRegistry, KindVerdict, KindTag, KindIndex:
-		return ClassDecide
-	case KindFindings:
-		return ClassExplain
+// Priority ranks the kinds. The primary's ranking counts: a member takes the
+// class of a record from what it receives.
+func Priority() syncer.Priority {
+	return syncer.Priority{
+		string(KindSettings): ClassDecide, string(KindRule): ClassDecide, string(KindRegistry): ClassDecide,
+		string(KindVerdict): ClassDecide, string(KindTag): ClassDecide, string(KindIndex): ClassDecide,
+		string(KindFindings): ClassExplain,
+		string(KindImage):    ClassDetail, string(KindInventory): ClassDetail, string(KindPackageSet): ClassDetail,
 	}
-	return ClassDetail
 }
 
 // ScopeAll is the scope that every member receives.
@@ -99,4 +96,23 @@ func Decode(r Record, v any) error {
 func RegistryOf(tagKey string) string {
 	name, _, _ := strings.Cut(tagKey, "/")
 	return name
+}
+
+// ParseVerdictKey takes a key of [VerdictKey] apart.
+func ParseVerdictKey(key string) (digest model.Digest, source model.Source, producer string, ok bool) {
+	parts := strings.SplitN(key, "/", 3)
+	if len(parts) != 3 {
+		return "", "", "", false
+	}
+	return model.Digest(parts[0]), model.Source(parts[1]), parts[2], true
+}
+
+// ParseTagKey takes a key of [TagKey] apart.
+func ParseTagKey(key string) (registry, repository, tag string, ok bool) {
+	registry, rest, found := strings.Cut(key, "/")
+	colon := strings.LastIndexByte(rest, ':')
+	if !found || colon < 0 {
+		return "", "", "", false
+	}
+	return registry, rest[:colon], rest[colon+1:], true
 }

@@ -33,6 +33,7 @@ type Store struct {
 	queue  chan write
 	done   chan struct{}
 	now    func() time.Time
+	feed   *feedState
 }
 
 // Options set up a store.
@@ -58,7 +59,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, writes.Close())
 	}
-	s := &Store{reads: reads, writes: writes, queue: make(chan write), done: make(chan struct{}), now: o.Now}
+	state, err := newFeedState()
+	if err != nil {
+		return nil, errors.Join(err, writes.Close(), reads.Close())
+	}
+	s := &Store{reads: reads, writes: writes, queue: make(chan write), done: make(chan struct{}), now: o.Now, feed: state}
 	go s.writeLoop()
 	return s, nil
 }

@@ -67,6 +67,7 @@ func (s *Store) commit(group []write) {
 		return
 	}
 	answer(group, outcomes, nil)
+	s.feed.committed()
 }
 
 func answer(group []write, outcomes []error, all error) {

@@ -159,7 +159,11 @@ func totalLine(findings []match.Finding) string {
 		name := strings.ToLower(s.String())
 		words = append(words, fmt.Sprintf("%d %s", counts[name], name))
 	}
-	return fmt.Sprintf("%d vulnerabilities: %s", len(findings), strings.Join(words, ", "))
+	total := fmt.Sprintf("%d vulnerabilities", len(findings))
+	if len(findings) == 1 {
+		total = "1 vulnerability"
+	}
+	return total + ": " + strings.Join(words, ", ")
 }
 
 // age says how old the data is, because a clean result of old data means little.
@@ -173,12 +177,23 @@ func age(d Document) string {
 	case old < 0:
 		return text
 	case days == 0:
-		return fmt.Sprintf("%s, %d hours old", text, int(old/time.Hour))
-	case days < 3:
-		return fmt.Sprintf("%s, %d days old", text, days)
+		return fmt.Sprintf("%s, %s old", text, count(int(old/time.Hour), "hour"))
+	case days < staleDays:
+		return fmt.Sprintf("%s, %s old", text, count(days, "day"))
 	default:
-		return fmt.Sprintf("%s: %d DAYS OLD, update it", text, days)
+		return fmt.Sprintf("%s: %s OLD, update it", text, strings.ToUpper(count(days, "day")))
 	}
+}
+
+// staleDays is the age from which a database that is renewed every day is
+// plainly not being renewed.
+const staleDays = 3
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // clean replaces what could move a terminal's cursor or reorder its text: names

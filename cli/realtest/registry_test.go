@@ -1,0 +1,123 @@
+//go:build real
+
+package realtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// registryServer is Debian's docker-registry on loopback.
+type registryServer struct {
+	addr string
+	cmd  *exec.Cmd
+}
+
+func (r *registryServer) url() string { return "http://" + r.addr }
+
+// credentials make the server ask for a login; both empty leave it open.
+type credentials struct{ username, password string }
+
+func startRegistry(t *testing.T, login credentials) *registryServer {
+	t.Helper()
+	bin, err := exec.LookPath("docker-registry")
+	if err != nil {
+		skip(t, "docker-registry is not installed (apt-get install docker-registry)")
+	}
+	dir := t.TempDir()
+	addr := freeAddr(t)
+	config := fmt.Sprintf(`version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: %s}, delete: {enabled: true}}
+http: {addr: %s}
+`, filepath.Join(dir, "data"), addr)
+	if login.username != "" {
+		hash, err := bcrypt.GenerateFromPassword([]byte(login.password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		htpasswd := filepath.Join(dir, "htpasswd")
+		write(t, htpasswd, login.username+":"+string(hash)+"\n")
+		config += fmt.Sprintf("auth: {htpasswd: {realm: muster-test, path: %s}}\n", htpasswd)
+	}
+	path := filepath.Join(dir, "registry.yml")
+	write(t, path, config)
+
+	cmd := exec.Command(bin, "serve", path)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := &registryServer{addr: addr, cmd: cmd}
+	t.Cleanup(r.stop)
+	await(t, 20*time.Second, "the registry server answers", func() bool {
+		resp, err := http.Get(r.url() + "/v2/")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized
+	})
+	return r
+}
+
+// stop ends the server; calling it again does nothing.
+func (r *registryServer) stop() {
+	if r.cmd.ProcessState == nil {
+		r.cmd.Process.Kill()
+		r.cmd.Wait()
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await polls until cond holds; real processes have no clock to inject.
+func await(t *testing.T, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("after %v: not yet true that %s", limit, what)
+		}
+	}
+}
+
+// skip leaves a test out aloud, and fails it where nothing may be left out.
+func skip(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv("CI_STRICT") == "1" {
+		t.Fatal("CI_STRICT=1 and " + reason)
+	}
+	t.Skip("SKIP: " + reason)
+}

@@ -1,0 +1,53 @@
+package plughost
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+
+	"google.golang.org/grpc/stats"
+
+	"github.com/muster-sec/muster/plugins/sdk"
+)
+
+// calls counts the calls of consumers on one plugin, across its processes. It
+// hears of them from gRPC, which alone knows when a stream has ended.
+type calls struct {
+	total    atomic.Uint64
+	inFlight atomic.Int64
+}
+
+var _ stats.Handler = (*calls)(nil)
+
+// counted marks the context of a call that counts.
+type counted struct{}
+
+// TagRPC marks calls that a drain waits for: not the library's own, not
+// health, and not those that carry byte streams.
+func (c *calls) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
+	name := info.FullMethodName
+	if !strings.HasPrefix(name, "/muster.plugin.") || strings.HasPrefix(name, "/muster.plugin.base.") || sdk.LongLived(name) {
+		return ctx
+	}
+	return context.WithValue(ctx, counted{}, true)
+}
+
+// HandleRPC counts the begin and the end of marked calls.
+func (c *calls) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if ctx.Value(counted{}) == nil {
+		return
+	}
+	switch s.(type) {
+	case *stats.Begin:
+		c.total.Add(1)
+		c.inFlight.Add(1)
+	case *stats.End:
+		c.inFlight.Add(-1)
+	}
+}
+
+// TagConn leaves connections alone.
+func (c *calls) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn leaves connections alone.
+func (c *calls) HandleConn(context.Context, stats.ConnStats) {}

@@ -1,0 +1,58 @@
+package plughost
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/muster-sec/muster/plugins/sdk"
+)
+
+var _ grpc.ClientConnInterface = (*supervisor)(nil)
+
+// Invoke makes a call on the plugin, which it starts if need be, within the
+// plugin's call timeout.
+func (s *supervisor) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	ctx, cancel := context.WithTimeout(ctx, s.decl.Limits.CallTimeout)
+	defer cancel()
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Invoke(ctx, method, args, reply, opts...)
+}
+
+// NewStream opens a stream on the plugin, which it starts if need be. The call
+// timeout bounds the whole stream, unless it carries bytes for others.
+func (s *supervisor) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	cancel := func() {}
+	if !sdk.LongLived(method) {
+		ctx, cancel = context.WithTimeout(ctx, s.decl.Limits.CallTimeout)
+	}
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	stream, err := conn.NewStream(ctx, desc, method, opts...)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &boundStream{ClientStream: stream, cancel: cancel}, nil
+}
+
+// boundStream releases its timer when the stream ends.
+type boundStream struct {
+	grpc.ClientStream
+	cancel func()
+}
+
+// RecvMsg receives a message; any error is the end of the stream.
+func (b *boundStream) RecvMsg(m any) error {
+	err := b.ClientStream.RecvMsg(m)
+	if err != nil {
+		b.cancel()
+	}
+	return err
+}

@@ -1,0 +1,171 @@
+package plughost
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hashicorp/go-plugin"
+
+	"github.com/muster-sec/muster/plugins/sdk"
+)
+
+// TestMain makes this test binary its own plugin: the host starts it again as
+// "plugin serve KIND NAME", like the real program.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 4 && os.Args[1] == "plugin" && os.Args[2] == "serve" {
+		servePlugin(sdk.Kind(os.Args[3]), os.Args[4])
+		return
+	}
+	if len(os.Args) > 2 && os.Args[1] == "doomed-host" {
+		doomedHost(os.Args[2])
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func servePlugin(kind sdk.Kind, name string) {
+	switch name {
+	case "wrong-protocol":
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig:  plugin.HandshakeConfig{MagicCookieKey: sdk.CookieKey, MagicCookieValue: sdk.CookieValue},
+			VersionedPlugins: map[int]plugin.PluginSet{99: {"x": nopPlugin{}}},
+			GRPCServer:       plugin.DefaultGRPCServer,
+		})
+		return
+	case "no-handshake":
+		fmt.Println("hello, I am no plugin")
+		return
+	case "elsewhere":
+		fmt.Println("1|1|tcp|127.0.0.1:1|grpc|")
+		select {}
+	}
+	p := sdk.Plugin{Name: name, Version: "1.2.3", Kind: kind}
+	switch kind {
+	case sdk.KindRegistry:
+		p.Registry = puppet{}
+	case sdk.KindIngest:
+		p.Ingester = counter{}
+	case sdk.KindTransport:
+		p.Streams = loopback{}
+	}
+	if name == "wrong-kind" {
+		p.Kind, p.Registry, p.Ingester = sdk.KindIngest, nil, counter{}
+	}
+	sdk.Serve(p)
+}
+
+type nopPlugin struct{ plugin.NetRPCUnsupportedPlugin }
+
+// puppet is a registry that does what the configuration tells it to.
+type puppet struct{}
+
+type puppetConfig struct {
+	Do  string `json:"do"`
+	Arg string `json:"arg"`
+}
+
+func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var c puppetConfig
+		if err := cfg.Decode(&c); err != nil {
+			yield("", err)
+			return
+		}
+		n, _ := strconv.Atoi(c.Arg)
+		for i := range n {
+			if !yield(fmt.Sprintf("repo-%05d", i), nil) {
+				return
+			}
+		}
+		if c.Do == "break" {
+			yield("", fmt.Errorf("page 3: %w", sdk.ErrUnavailable))
+		}
+	}
+}
+
+func (puppet) Tags(context.Context, sdk.Config, string) iter.Seq2[sdk.Tag, error] {
+	return func(func(sdk.Tag, error) bool) {}
+}
+
+func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Credential, error) {
+	var c puppetConfig
+	if err := cfg.Decode(&c); err != nil {
+		return sdk.Credential{}, err
+	}
+	switch c.Do {
+	case "exit":
+		os.Exit(3)
+	case "panic":
+		panic("at the disco")
+	case "stderr":
+		// Descriptor 2 is what the host reads; os.Stderr is a pipe of go-plugin's.
+		_, err := syscall.Write(2, []byte(c.Arg+"\n"))
+		return sdk.Credential{}, err
+	case "freeze":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-ctx.Done() // it stops a moment later
+	case "hang":
+		<-ctx.Done()
+		return sdk.Credential{}, ctx.Err()
+	case "environ":
+		return sdk.Credential{Username: strings.Join(os.Environ(), "\x1e")}, nil
+	case "child":
+		cmd := exec.Command("/bin/sleep", "1000")
+		err := cmd.Start()
+		return sdk.Credential{Username: strconv.Itoa(cmd.Process.Pid)}, err
+	case "limits":
+		limits, err := os.ReadFile("/proc/self/limits")
+		return sdk.Credential{Username: string(limits)}, err
+	}
+	return sdk.Credential{Username: strconv.Itoa(os.Getpid())}, nil
+}
+
+func (puppet) Diagnose(context.Context, sdk.Config) ([]sdk.Step, error) { return nil, nil }
+
+// counter is an ingester that counts bytes.
+type counter struct{}
+
+func (counter) Recognize(context.Context, []byte) (string, error) { return "bytes/1", nil }
+
+func (counter) Parse(_ context.Context, doc io.Reader, sink sdk.Sink) error {
+	n, err := io.Copy(io.Discard, doc)
+	return errors.Join(err, sink.Subject(sdk.Subject{Tool: strconv.FormatInt(n, 10)}))
+}
+
+// loopback is a transport over plain TCP.
+type loopback struct{}
+
+func (loopback) Listen(ctx context.Context, _ sdk.Config, address string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", address)
+}
+
+func (loopback) Dial(ctx context.Context, _ sdk.Config, address string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+// self is this test binary and its checksum.
+func self(t *testing.T) (path, sum string) {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256(content)
+	return path, hex.EncodeToString(hash[:])
+}

@@ -1,0 +1,28 @@
+//go:build !linux
+
+package plughost
+
+import (
+	"os"
+	"syscall"
+)
+
+// Elsewhere than on Linux the daemon is for trying things out: plugins run, but
+// the kernel neither limits them nor kills them with the host (the SDK's watch
+// over the parent does that within a second).
+const (
+	selfPath  = ""
+	imagePath = ""
+)
+
+func processAttributes() *syscall.SysProcAttr { return nil }
+
+func limitProcess(int, Limits) error { return nil }
+
+func awaitExit(int) bool { return false }
+
+func killGroup(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_ = p.Kill()
+	}
+}

@@ -1,0 +1,124 @@
+package plughost
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/muster-sec/muster/plugins/sdk"
+)
+
+// awaitGone waits until a process has ended.
+func awaitGone(t *testing.T, pid int) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for timeout := time.After(20 * time.Second); ; {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("process %d lives on: %s", pid, stat)
+		}
+	}
+}
+
+func TestChildrenOfAPluginDieWithIt(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, nil)
+	child, err := h.puppet(t, `{"do":"child"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.puppet(t, `{"do":"exit"}`); !errors.Is(err, sdk.ErrUnavailable) {
+		t.Fatalf("exit gives %v", err)
+	}
+	awaitGone(t, pid)
+}
+
+func TestKernelLimits(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, func(o *Options) {
+		o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{Memory: 64 << 20, OpenFiles: 77, CPU: 1}}}
+	})
+	limits, err := h.puppet(t, `{"do":"limits"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Max open files 77 77", "Max core file size 0 0", "Max data size " + strconv.Itoa(64<<20+256<<20),
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(limits), " "), want) {
+			t.Errorf("no %q in\n%s", want, limits)
+		}
+	}
+}
+
+// TestNoOrphans kills a host without warning and expects its plugin to die.
+func TestNoOrphans(t *testing.T) {
+	t.Parallel()
+	path, _ := self(t)
+	dir, err := os.MkdirTemp("", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	host := exec.Command(path, "doomed-host", dir)
+	out, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatalf("the host says %q", line)
+	}
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Fatalf("the plugin does not run: %v", err)
+	}
+	if err := host.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	awaitGone(t, pid)
+	_ = host.Wait()
+}
+
+// doomedHost runs a host, prints the pid of its plugin and waits to be killed.
+func doomedHost(dir string) {
+	h, err := New(Options{Builtins: []Builtin{{sdk.KindRegistry, "puppet"}}, RuntimeDir: dir + "/p"})
+	if err != nil {
+		os.Stdout.WriteString(err.Error() + "\n")
+		return
+	}
+	go func() { _ = h.Run(context.Background()) }()
+	r, err := h.Registry("puppet")
+	if err == nil {
+		var c sdk.Credential
+		c, err = r.Credential(context.Background(), nil, "")
+		os.Stdout.WriteString(c.Username + "\n")
+	}
+	if err != nil {
+		os.Stdout.WriteString(err.Error() + "\n")
+	}
+	select {}
+}
