@@ -58,6 +58,7 @@ func showCluster(ctx context.Context, in *invocation, c *client.Client) error {
 		t.Row("Clock offset:", offset(k.ClockOffsetMS))
 		t.Row("Images:", k.Summary.Images)
 		t.Row("Rules:", k.Summary.Rules)
+		t.Row("Decisions a day:", k.Summary.DecisionsDay)
 		t.Field("Vulnerability DB", stamp(k.Summary.DBUpdatedAt))
 	})
 }

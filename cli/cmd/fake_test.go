@@ -80,6 +80,9 @@ func newFake() *fake {
 			},
 		},
 	}
+	f.rules = append(f.rules, api.Rule{
+		ID: 100009, CfgType: "federal", RuleType: "deny", Criteria: []api.Criterion{}, Unreadable: "criterion \"moonPhase\" is not known",
+	})
 	mux := http.NewServeMux()
 	f.routes(mux)
 	f.Server = httptest.NewUnstartedServer(mux)

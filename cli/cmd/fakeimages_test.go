@@ -247,7 +247,7 @@ func (f *fake) review(r *http.Request) (int, any) {
 	}
 	hit := &api.RuleHit{
 		ID: 1001, CfgType: "user_created", RuleType: "deny", Mode: "protect", Comment: "no critical findings",
-		Because: []string{"cveCriticalCount >= 1: 1 seen"},
+		Because: []string{"cveCriticalCount >= 1: 1 seen"}, CVEs: []string{"CVE-2026-0001"},
 	}
 	d := api.Decision{
 		Allowed: true, Message: "no rule denies", Warnings: []string{"resource " + string(in.Request.Resource)},
