@@ -272,6 +272,13 @@ func (f *fake) federationRoutes(mux *http.ServeMux) {
 		}
 		return 404, refusal("Object not found", "there is no token "+r.PathValue("id"))
 	})
+	f.handle(mux, "GET /federation/settings", "", func(*http.Request) (int, any) { return 200, f.fed.Settings })
+	f.handle(mux, "PUT /federation/settings", "write", func(r *http.Request) (int, any) {
+		if err := decode(r, &f.fed.Settings); err != nil {
+			return 400, refusal("Bad request", err.Error())
+		}
+		return 200, f.fed.Settings
+	})
 	f.handle(mux, "GET /clusters", "", func(*http.Request) (int, any) { return 200, listOf(f.clusters) })
 	f.handle(mux, "DELETE /clusters/{id}", "write", func(r *http.Request) (int, any) {
 		f.clusters = slices.DeleteFunc(f.clusters, func(c api.Cluster) bool { return c.ID == r.PathValue("id") })
