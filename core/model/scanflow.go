@@ -91,6 +91,8 @@ type ReturnedJob struct {
 	Reason string
 	// NotBefore is when a job that goes back to the queue may be leased again.
 	NotBefore time.Time
+	// Uncounted gives the attempt back: the job is not to blame, its worker ends.
+	Uncounted bool
 }
 
 // JobState is where a job stands; but for the first two, jobs are over.
@@ -115,7 +117,7 @@ type ScanResult struct {
 	Analyzers string
 	Inventory []byte            // inventory.Inventory as JSON
 	Sets      map[string][]byte // canonical package sets by name
-	Answers   map[string]string // what each match key of the image was answered
+	Answers   map[string]string // what each match key of the image was answered, in a form that changes with the answer
 	// Verdict is nil when there was no vulnerability database; Findings belongs to it.
 	Verdict  *Verdict
 	Findings FindingList

@@ -2,7 +2,6 @@ package scanjob
 
 import (
 	"context"
-	"time"
 
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/scanner/inventory"
@@ -36,16 +35,16 @@ type Results interface {
 // Matched is what is known of answers of the vulnerability database.
 // core/store is one.
 type Matched interface {
-	// MatchedRevision is the database revision that all stored findings answer to.
-	MatchedRevision(ctx context.Context) (string, error)
+	// MatchedDB is the database that all stored findings answer to.
+	MatchedDB(ctx context.Context) (model.DBVersion, error)
 	// MatchKeys yields every distinct thing that is looked up and the answer it had.
 	MatchKeys(ctx context.Context, yield func(id int64, name, answer string) error) error
 	// MatchedImages yields every image with an inventory; keys are sorted.
 	MatchedImages(ctx context.Context, yield func(m model.MatchedImage) error) error
 	// SaveMatched writes new answers for images whose findings changed.
 	SaveMatched(ctx context.Context, changed []model.Rematched) error
-	// EndMatch says that all findings now answer to the revision.
-	EndMatch(ctx context.Context, revision string, answers map[int64]string, stale []model.Digest) error
+	// EndMatch says that all findings now answer to the database.
+	EndMatch(ctx context.Context, db model.DBVersion, answers map[int64]string, stale []model.Digest) error
 }
 
 // Inventories are what was found in images. core/store is one.
@@ -72,6 +71,13 @@ type Matcher interface {
 	Version() model.DBVersion
 	Findings(key match.Key) ([]match.Vulnerability, error)
 	Image(inv inventory.Inventory, sets match.Sets) ([]match.Finding, error)
+}
+
+// Layers keeps analyses of layers. core/store is one.
+type Layers interface {
+	// Layer is what PutLayer kept under a name; nil when there is nothing.
+	Layer(ctx context.Context, name string) ([]byte, error)
+	PutLayer(ctx context.Context, name string, analysis []byte) error
 }
 
 // Credentials opens repositories. core/plughost is one.

@@ -64,7 +64,11 @@ func (s *Store) Return(ctx context.Context, j model.Job, owner string, r model.R
 		if r.State != model.JobQueued {
 			return s.endJob(tx, j, r.State, r.Reason)
 		}
-		_, err = tx.Exec(`UPDATE jobs SET state = 'queued', owner = '', lease_until = 0, not_before = ? WHERE id = ?`, millis(r.NotBefore), j.ID)
+		attempt := j.Attempt
+		if r.Uncounted {
+			attempt--
+		}
+		_, err = tx.Exec(`UPDATE jobs SET state = 'queued', owner = '', lease_until = 0, attempt = ?, not_before = ? WHERE id = ?`, attempt, millis(r.NotBefore), j.ID)
 		if err != nil {
 			return fmt.Errorf("store: return job %d: %w", j.ID, err)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -10,15 +11,22 @@ import (
 	"github.com/muster-sec/muster/core/model"
 )
 
-// MatchedRevision is the revision of the vulnerability database that all stored
-// findings answer to; empty before the first.
-func (s *Store) MatchedRevision(ctx context.Context) (string, error) {
-	var revision string
-	err := s.reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'matched_revision'`).Scan(&revision)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("store: read the matched revision: %w", err)
+// MatchedDB is the vulnerability database that all stored findings answer to;
+// the zero value before the first.
+func (s *Store) MatchedDB(ctx context.Context) (model.DBVersion, error) {
+	var version model.DBVersion
+	var body []byte
+	err := s.reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'matched_db'`).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return version, nil
 	}
-	return revision, nil
+	if err == nil {
+		err = json.Unmarshal(body, &version)
+	}
+	if err != nil {
+		return version, fmt.Errorf("store: read which database findings answer to: %w", err)
+	}
+	return version, nil
 }
 
 // MatchKeys yields every distinct thing that is looked up in the vulnerability
@@ -159,9 +167,13 @@ func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
 	return s.publish(tx, list, verdict)
 }
 
-// EndMatch says that all findings now answer to the revision: it keeps the
+// EndMatch says that all findings now answer to the database: it keeps the
 // answers that changed, by key, and marks the images that were not looked up.
-func (s *Store) EndMatch(ctx context.Context, revision string, answers map[int64]string, stale []model.Digest) error {
+func (s *Store) EndMatch(ctx context.Context, db model.DBVersion, answers map[int64]string, stale []model.Digest) error {
+	version, err := json.Marshal(db)
+	if err != nil {
+		return fmt.Errorf("store: encode a database version: %w", err)
+	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		update, err := tx.Prepare(`UPDATE match_keys SET answer = ? WHERE id = ?`)
 		if err != nil {
@@ -178,9 +190,9 @@ func (s *Store) EndMatch(ctx context.Context, revision string, answers map[int64
 				return fmt.Errorf("store: mark %s as stale: %w", digest, err)
 			}
 		}
-		_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES ('matched_revision', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, revision)
+		_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES ('matched_db', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, string(version))
 		if err != nil {
-			return fmt.Errorf("store: write the matched revision: %w", err)
+			return fmt.Errorf("store: write which database findings answer to: %w", err)
 		}
 		return nil
 	})

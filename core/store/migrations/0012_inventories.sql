@@ -18,7 +18,7 @@ CREATE TABLE inventories (
 );
 
 -- Every distinct thing that is looked up in the vulnerability database, and the
--- hash of the answer under the revision in meta 'matched_revision'.
+-- answer (in a form that changes with it) of the database in meta 'matched_db'.
 CREATE TABLE match_keys (
 	id     INTEGER PRIMARY KEY AUTOINCREMENT,
 	name   TEXT NOT NULL UNIQUE,
