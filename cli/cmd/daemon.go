@@ -82,7 +82,10 @@ func dbStatus(ctx context.Context, in *invocation, c *client.Client) error {
 func (a *App) pluginCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plugin", Category: groupDaemon, Usage: "the plugins of the daemon",
-		Subcommands: []*cli.Command{{Name: "list", Usage: "list the plugins and how they are", Action: a.remote(listPlugins)}},
+		Subcommands: []*cli.Command{
+			{Name: "list", Usage: "list the plugins and how they are", Action: a.remote(listPlugins)},
+			a.servePluginCommand(),
+		},
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/muster-sec/muster/core/config"
 	"github.com/muster-sec/muster/core/feed"
-	"github.com/muster-sec/muster/core/telemetry"
 )
 
 // stopGrace is how long one service may take to stop.
@@ -110,8 +109,6 @@ func (h *house) ready(ctx context.Context) error {
 	_, err := h.federation.Membership(ctx)
 	return err
 }
-
-func buildInfo(version string) telemetry.Build { return telemetry.ReadBuild(version) }
 
 // ownerName names this process in leases: a restarted daemon is another owner.
 func ownerName(cluster string, now time.Time) string {

@@ -38,7 +38,7 @@ type database struct {
 
 	mu       sync.Mutex
 	db       *vulndb.DB
-	copy     string // folder of the copy that db reads
+	copy     string       // folder of the copy that db reads
 	seen     [2]fileState // of the database and its metadata
 	loadedAt time.Time
 }
