@@ -28,6 +28,7 @@ const (
 // in memory. It refuses unknown fields, as the real one does.
 type fake struct {
 	*httptest.Server
+	described *described
 
 	mu         sync.Mutex
 	password   string
@@ -47,7 +48,7 @@ type fake struct {
 	submitted  []byte
 }
 
-func newFake() *fake {
+func newFake() (*fake, error) {
 	built := today().Add(-30 * time.Hour)
 	f := &fake{
 		password: "correct horse", role: "fedAdmin", nextRule: 1002,
@@ -85,10 +86,15 @@ func newFake() *fake {
 	})
 	mux := http.NewServeMux()
 	f.routes(mux)
-	f.Server = httptest.NewUnstartedServer(mux)
+	checked, err := newDescribed(mux)
+	if err != nil {
+		return nil, err
+	}
+	f.described = checked
+	f.Server = httptest.NewUnstartedServer(checked)
 	f.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are wanted
 	f.StartTLS()
-	return f
+	return f, nil
 }
 
 // caPEM is the server's own certificate, which signs itself.
@@ -107,7 +113,7 @@ func (f *fake) routes(mux *http.ServeMux) {
 	})
 	f.handle(mux, "GET /db", "", func(*http.Request) (int, any) { return 200, f.db })
 	f.handle(mux, "GET /plugins", "", func(*http.Request) (int, any) {
-		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "running", Capabilities: []string{"catalog", "tags"}}})
+		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "ready", Capabilities: []string{"catalog", "tags"}}})
 	})
 	f.handle(mux, "GET /audit", "", func(r *http.Request) (int, any) {
 		events := []api.AuditEvent{
