@@ -127,6 +127,7 @@ func (f *fake) routes(mux *http.ServeMux) {
 	})
 	f.accessRoutes(mux)
 	f.federationRoutes(mux)
+	f.tokenRoutes(mux)
 	f.registryRoutes(mux)
 	f.imageRoutes(mux)
 	f.admissionRoutes(mux)
@@ -251,6 +252,22 @@ func (f *fake) federationRoutes(mux *http.ServeMux) {
 		f.fed = api.Federation{Role: "standalone", ClusterID: "c-1", ClusterName: "west"}
 		return 200, f.fed
 	})
+	f.handle(mux, "GET /federation/settings", "", func(*http.Request) (int, any) { return 200, f.fed.Settings })
+	f.handle(mux, "PUT /federation/settings", "write", func(r *http.Request) (int, any) {
+		if err := decode(r, &f.fed.Settings); err != nil {
+			return 400, refusal("Bad request", err.Error())
+		}
+		return 200, f.fed.Settings
+	})
+	f.handle(mux, "GET /clusters", "", func(*http.Request) (int, any) { return 200, listOf(f.clusters) })
+	f.handle(mux, "DELETE /clusters/{id}", "write", func(r *http.Request) (int, any) {
+		f.clusters = slices.DeleteFunc(f.clusters, func(c api.Cluster) bool { return c.ID == r.PathValue("id") })
+		return 204, nil
+	})
+	f.handle(mux, "POST /clusters/{id}/deploy", "write", func(*http.Request) (int, any) { return 202, nil })
+}
+
+func (f *fake) tokenRoutes(mux *http.ServeMux) {
 	f.handle(mux, "GET /federation/tokens", "", func(*http.Request) (int, any) { return 200, listOf(f.tokens) })
 	f.handle(mux, "POST /federation/tokens", "write", func(r *http.Request) (int, any) {
 		var in api.TokenRequest
@@ -278,19 +295,6 @@ func (f *fake) federationRoutes(mux *http.ServeMux) {
 		}
 		return 404, refusal("Object not found", "there is no token "+r.PathValue("id"))
 	})
-	f.handle(mux, "GET /federation/settings", "", func(*http.Request) (int, any) { return 200, f.fed.Settings })
-	f.handle(mux, "PUT /federation/settings", "write", func(r *http.Request) (int, any) {
-		if err := decode(r, &f.fed.Settings); err != nil {
-			return 400, refusal("Bad request", err.Error())
-		}
-		return 200, f.fed.Settings
-	})
-	f.handle(mux, "GET /clusters", "", func(*http.Request) (int, any) { return 200, listOf(f.clusters) })
-	f.handle(mux, "DELETE /clusters/{id}", "write", func(r *http.Request) (int, any) {
-		f.clusters = slices.DeleteFunc(f.clusters, func(c api.Cluster) bool { return c.ID == r.PathValue("id") })
-		return 204, nil
-	})
-	f.handle(mux, "POST /clusters/{id}/deploy", "write", func(*http.Request) (int, any) { return 202, nil })
 }
 
 func listOf[T any](items []T) api.List[T] {
