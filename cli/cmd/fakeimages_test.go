@@ -253,7 +253,7 @@ func (f *fake) review(r *http.Request) (int, any) {
 		Allowed: true, Message: "no rule denies", Warnings: []string{"resource " + string(in.Request.Resource)},
 		Containers: []api.ContainerDecision{{
 			Name: "web", Kind: "containers", Image: "registry.example/shop/web:1", Allowed: true,
-			Results: []api.Verdict{{Source: "scan", Counts: api.Counts{Critical: 1, High: 2}}},
+			Results: []api.Verdict{{Digest: digestA, Origin: "local", Source: "scan", Counts: api.Counts{Critical: 1, High: 2}}},
 			Trace:   []api.RuleStep{{ID: 1001, Outcome: "no match", Why: []string{"namespace is not prod"}}},
 		}},
 	}
