@@ -77,11 +77,20 @@ func TestRequests(t *testing.T) {
 			_, err := c.CreateAPIKey(ctx, api.APIKey{})
 			return err
 		},
-		"DELETE /apikeys/k": func(ctx context.Context, c *client.Client) error { return c.RemoveAPIKey(ctx, "k") },
-		"GET /audit":        func(ctx context.Context, c *client.Client) error { _, err := c.Audit(ctx); return err },
-		"GET /plugins":      func(ctx context.Context, c *client.Client) error { _, err := c.Plugins(ctx); return err },
-		"GET /db":           func(ctx context.Context, c *client.Client) error { _, err := c.DB(ctx); return err },
-		"GET /federation":   func(ctx context.Context, c *client.Client) error { _, err := c.Federation(ctx); return err },
+		"DELETE /apikeys/k":           func(ctx context.Context, c *client.Client) error { return c.RemoveAPIKey(ctx, "k") },
+		"GET /audit?cursor=9&limit=5": func(ctx context.Context, c *client.Client) error { _, err := c.Audit(ctx, "9", 5); return err },
+		"PATCH /registries/r": func(ctx context.Context, c *client.Client) error {
+			_, err := c.UpdateRegistry(ctx, "r", client.RegistryPatch{})
+			return err
+		},
+		"GET /plugins":             func(ctx context.Context, c *client.Client) error { _, err := c.Plugins(ctx); return err },
+		"GET /db":                  func(ctx context.Context, c *client.Client) error { _, err := c.DB(ctx); return err },
+		"GET /federation":          func(ctx context.Context, c *client.Client) error { _, err := c.Federation(ctx); return err },
+		"GET /federation/settings": func(ctx context.Context, c *client.Client) error { _, err := c.FedSettings(ctx); return err },
+		"PUT /federation/settings": func(ctx context.Context, c *client.Client) error {
+			_, err := c.SetFedSettings(ctx, api.FedSettings{})
+			return err
+		},
 		"POST /federation/promote": func(ctx context.Context, c *client.Client) error {
 			_, err := c.Promote(ctx, api.PromoteRequest{})
 			return err

@@ -80,6 +80,9 @@ func newFake() *fake {
 			},
 		},
 	}
+	f.rules = append(f.rules, api.Rule{
+		ID: 100009, CfgType: "federal", RuleType: "deny", Criteria: []api.Criterion{}, Unreadable: "criterion \"moonPhase\" is not known",
+	})
 	mux := http.NewServeMux()
 	f.routes(mux)
 	f.Server = httptest.NewUnstartedServer(mux)
@@ -106,11 +109,15 @@ func (f *fake) routes(mux *http.ServeMux) {
 	f.handle(mux, "GET /plugins", "", func(*http.Request) (int, any) {
 		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "running", Capabilities: []string{"catalog", "tags"}}})
 	})
-	f.handle(mux, "GET /audit", "", func(*http.Request) (int, any) {
-		return 200, listOf([]api.AuditEvent{
+	f.handle(mux, "GET /audit", "", func(r *http.Request) (int, any) {
+		events := []api.AuditEvent{
 			{Time: today(), Actor: "admin", Action: "registry.add", Target: "shop", Outcome: "ok"},
 			{Time: today().Add(-time.Hour), Actor: "eve\x1b[2J", Action: "login", Outcome: "wrong password"},
-		})
+		}
+		if r.URL.Query().Get("limit") == "1" {
+			return 200, api.List[api.AuditEvent]{Items: events[:1], Next: "1"}
+		}
+		return 200, listOf(events)
 	})
 	f.accessRoutes(mux)
 	f.federationRoutes(mux)
@@ -264,6 +271,13 @@ func (f *fake) federationRoutes(mux *http.ServeMux) {
 			}
 		}
 		return 404, refusal("Object not found", "there is no token "+r.PathValue("id"))
+	})
+	f.handle(mux, "GET /federation/settings", "", func(*http.Request) (int, any) { return 200, f.fed.Settings })
+	f.handle(mux, "PUT /federation/settings", "write", func(r *http.Request) (int, any) {
+		if err := decode(r, &f.fed.Settings); err != nil {
+			return 400, refusal("Bad request", err.Error())
+		}
+		return 200, f.fed.Settings
 	})
 	f.handle(mux, "GET /clusters", "", func(*http.Request) (int, any) { return 200, listOf(f.clusters) })
 	f.handle(mux, "DELETE /clusters/{id}", "write", func(r *http.Request) (int, any) {
