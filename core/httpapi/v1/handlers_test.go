@@ -1,6 +1,8 @@
 package v1_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/httpapi"
 	"github.com/muster-sec/muster/core/httpapi/api"
+	"github.com/muster-sec/muster/core/httpapi/tlscert"
 	v1 "github.com/muster-sec/muster/core/httpapi/v1"
 	"github.com/muster-sec/muster/core/identity"
 	"github.com/muster-sec/muster/core/model"
@@ -204,6 +207,40 @@ func TestDuplicateIsNotCreated(t *testing.T) {
 		if r := decode[api.Receipt](t, body); status != want || r.Duplicate != (job == "again") {
 			t.Errorf("%s: %d %+v", job, status, r)
 		}
+	}
+}
+
+// TestDocumentsStreamOverHTTP2 sends a document as CI does: TLS, HTTP/2, trust
+// in exactly the daemon's certificate.
+func TestDocumentsStreamOverHTTP2(t *testing.T) {
+	t.Parallel()
+	certs, err := tlscert.SelfSigned(t.TempDir(), nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveTLS(t, newAPI(t, newHouse()), certs.Config())
+	cert, err := certs.Config().GetCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(cert.Leaf)
+	s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}, ForceAttemptHTTP2: true}
+	defer s.client.CloseIdleConnections()
+	body := strings.NewReader(strings.Repeat("x", 8*httpapi.BodyLimit))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+v1.Prefix+"/results", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	req.Header.Set(httpapi.APIKeyHeader, "ci:secret")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated || resp.ProtoMajor != 2 {
+		t.Errorf("%s %s", resp.Proto, resp.Status)
 	}
 }
 

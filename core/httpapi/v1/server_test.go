@@ -3,6 +3,7 @@ package v1_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -23,17 +24,21 @@ import (
 
 func newAPI(t *testing.T, h *house) *v1.API {
 	t.Helper()
-	a, err := v1.New(v1.Options{
+	a, err := v1.New(options(h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func options(h *house) v1.Options {
+	return v1.Options{
 		Auth: h, Sessions: h, Accounts: h, APIKeys: h, Federation: h, FedSettings: h, Tokens: h, Clusters: h,
 		Registries: registries{h}, RegistryRuns: registries{h}, Images: h, Results: results{h}, Rules: h,
 		Admission: h, Reviewer: h, Audit: h, Plugins: examplePlugins,
 		DB:      func() api.DB { return api.DB{Present: true, Revision: "r1", UpdatedAt: noon(), LoadedAt: noon()} },
 		Version: "1.2.3", StartedAt: noon(), Now: noon,
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return a
 }
 
 // site is the API behind a real server on loopback, with its description.
@@ -46,11 +51,24 @@ type site struct {
 
 func serve(t *testing.T, h *house) *site {
 	t.Helper()
+	return serveAPI(t, newAPI(t, h))
+}
+
+func serveAPI(t *testing.T, a *v1.API) *site {
+	t.Helper()
+	return serveTLS(t, a, nil)
+}
+
+// serveTLS serves over TLS and HTTP/2 when there is a certificate.
+func serveTLS(t *testing.T, a *v1.API, certificate *tls.Config) *site {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := httpapi.NewServer(httpapi.Options{Name: "api", Handler: newAPI(t, h).Handler(), Log: slog.New(slog.DiscardHandler)})
+	server, err := httpapi.NewServer(httpapi.Options{
+		Name: "api", Handler: a.Handler(), TLS: certificate, Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +84,9 @@ func serve(t *testing.T, h *house) *site {
 		}
 	})
 	s := &site{url: "http://" + ln.Addr().String(), client: client}
+	if certificate != nil {
+		s.url = "https://" + ln.Addr().String()
+	}
 	s.doc, s.router = description(t)
 	return s
 }
@@ -88,7 +109,8 @@ type question struct {
 	method, path string // below the prefix
 	body         string
 	content      string // application/json when empty and there is a body
-	as           string // "admin" and so on, "key" for an API key; nobody when empty
+	as           string // a role, "key" for an API key; nobody when empty
+	token        string // a session token, instead of as
 	wild         bool   // the request is not to fit the description
 }
 
@@ -105,11 +127,12 @@ func (s *site) ask(t *testing.T, q question) (status int, header http.Header, bo
 	if q.content != "" {
 		req.Header.Set("Content-Type", q.content)
 	}
-	switch q.as {
-	case "":
-	case "key":
+	switch {
+	case q.token != "":
+		req.Header.Set("Authorization", "Bearer "+q.token)
+	case q.as == "key":
 		req.Header.Set(httpapi.APIKeyHeader, "ci:secret")
-	default:
+	case q.as != "":
 		req.Header.Set("Authorization", "Bearer token-"+q.as)
 	}
 	input := s.describe(t, req, q)
