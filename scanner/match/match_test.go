@@ -211,6 +211,10 @@ func TestImage(t *testing.T) {
 	if gaps, err = m.Gaps(inv, lookup); err != nil || len(gaps) != 1 || gaps[0].Packages != 6 {
 		t.Errorf("no operating system: gaps %+v, %v", gaps, err)
 	}
+	none := inventory.Inventory{OS: inventory.OS{Family: "alma", Version: "8.4"}}
+	if gaps, err = m.Gaps(none, lookup); err != nil || len(gaps) != 1 || gaps[0].Stream != "alma 8.4" || gaps[0].Packages != 0 {
+		t.Errorf("no package database: gaps %+v, %v", gaps, err)
+	}
 	delete(sets, "lodash")
 	if _, err := m.Image(inv, lookup); err == nil {
 		t.Error("a missing set must be an error, not an image without findings")
