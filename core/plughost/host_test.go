@@ -20,11 +20,12 @@ import (
 // hosted is a host that runs for the length of a test.
 type hosted struct {
 	*Host
-	log *syncBuffer
+	log  *syncBuffer
+	stop func(testing.TB) // ends the host and waits for it
 }
 
 // startHost runs a host with quick timings. change may alter the options.
-func startHost(t *testing.T, change func(*Options)) *hosted {
+func startHost(t testing.TB, change func(*Options)) *hosted {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ph") // short: t.TempDir would be too long for a socket
 	if err != nil {
@@ -53,17 +54,23 @@ func startHost(t *testing.T, change func(*Options)) *hosted {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
+	var once sync.Once
+	stop := func(t testing.TB) {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
 	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		stop(t)
 		if left, _ := os.ReadDir(opts.RuntimeDir); len(left) > 0 {
 			t.Errorf("left in the runtime folder: %v", left)
 		}
 		os.RemoveAll(dir)
 	})
-	return &hosted{Host: h, log: log}
+	return &hosted{Host: h, log: log, stop: stop}
 }
 
 func (h *hosted) supervisor(t *testing.T, kind sdk.Kind, name string) *supervisor {

@@ -1,6 +1,7 @@
 package plughost
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -123,6 +124,12 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 	case "hang":
 		<-ctx.Done()
 		return sdk.Credential{}, ctx.Err()
+	case "eat":
+		var food [][]byte
+		for range 32 {
+			food = append(food, bytes.Repeat([]byte{1}, 64<<20))
+		}
+		return sdk.Credential{Username: strconv.Itoa(len(food))}, nil
 	case "environ":
 		return sdk.Credential{Username: strings.Join(os.Environ(), "\n")}, nil
 	case "child":
