@@ -3,6 +3,7 @@ package syncer
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -72,12 +73,16 @@ type Head struct {
 	// Revision is the number of the last change of the stream. It never falls
 	// within an epoch, not even when the tombstone that carried it is collected.
 	Revision uint64
-	// Floor is the greatest revision of a collected tombstone. Whoever stands
-	// below it, and holds anything, may have missed a deletion and must compare.
+	// Floor is the greatest revision of a collected tombstone. Whoever stood below
+	// it when it rose may have missed a deletion and must compare trees.
 	Floor uint64
 	// Root is the hash of the tree of all live records; zero when there are none.
 	Root Hash
 }
+
+// Missed reports whether a member that stands at revision, and began when the
+// floor was began, may have missed a deletion whose tombstone is collected.
+func (h Head) Missed(revision, began uint64) bool { return h.Floor > max(revision, began) }
 
 // Limit bounds one read. A read returns at least one record if there is one,
 // however large it is.
@@ -90,4 +95,20 @@ type Limit struct {
 // to end before it takes another of size next.
 func (l Limit) Full(records, bytes, next int) bool {
 	return records > 0 && (records >= l.Records || bytes+next > l.Bytes)
+}
+
+// Entitlement says which scopes a member receives.
+type Entitlement struct {
+	// All entitles to every scope, also to those that do not exist yet.
+	All bool
+	// Scopes are those that the member receives when All is false.
+	Scopes []string
+}
+
+// Allows reports whether a member with e receives scope.
+func (e Entitlement) Allows(scope string) bool { return e.All || slices.Contains(e.Scopes, scope) }
+
+// Equal reports whether e and other entitle to the same.
+func (e Entitlement) Equal(other Entitlement) bool {
+	return e.All == other.All && slices.Equal(e.Scopes, other.Scopes)
 }

@@ -72,6 +72,9 @@ type MemberState struct {
 type Mark struct {
 	Stream   Stream
 	Position Position
+	// Floor is the floor of the stream when the member began to fill an empty copy:
+	// deletions up to it need no tombstone here. See [Head.Missed].
+	Floor uint64
 	// Seal is the signed header of the batch that led here, by which the member
 	// can prove to a primary restored from a backup that it has lost history.
 	Seal []byte

@@ -1,9 +1,9 @@
-// Package intake takes in the scan results that CI pipelines post.
 package intake
 
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/muster-sec/muster/core/model"
 )
@@ -14,4 +14,18 @@ type Ingester interface {
 	Recognize(ctx context.Context, head []byte) (format string, err error)
 	// Parse reads a whole document.
 	Parse(ctx context.Context, format string, r io.Reader) (model.Document, error)
+}
+
+// Results keeps what was taken in.
+type Results interface {
+	// SaveCIResult returns after the commit is on the disk, with the id and
+	// whether it was there before.
+	SaveCIResult(ctx context.Context, r model.CIResult, doc model.Document) (model.CIResult, error)
+	CIResults(ctx context.Context) ([]model.CIResult, error)
+	SweepCIResults(ctx context.Context, before time.Time) (int, error)
+}
+
+// Auditor records who did what.
+type Auditor interface {
+	Audit(ctx context.Context, e model.AuditEvent) error
 }

@@ -131,7 +131,7 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 		}
 		return sdk.Credential{Username: strconv.Itoa(len(food))}, nil
 	case "environ":
-		return sdk.Credential{Username: strings.Join(os.Environ(), "\n")}, nil
+		return sdk.Credential{Username: strings.Join(os.Environ(), "\x1e")}, nil
 	case "child":
 		cmd := exec.Command("/bin/sleep", "1000")
 		err := cmd.Start()

@@ -75,8 +75,7 @@ const (
 // ContainerKind is where in a pod a container stands.
 type ContainerKind string
 
-// The kinds, in the order in which they are judged last to first run: init
-// containers before all others.
+// The kinds, in the order in which a pod runs them.
 const (
 	InitContainers      ContainerKind = "init_containers"
 	Containers          ContainerKind = "containers"

@@ -40,9 +40,13 @@ func (s *Store) Rules(ctx context.Context) ([]policy.Rule, error) {
 }
 
 // AddRule gives the rule the next id of its range, keeps it and, when it is
-// federal, publishes it. The rule is returned with its id.
+// federal, publishes it. The rule is returned with its id. Federal rules are
+// refused with fault.Denied on a cluster that is no primary.
 func (s *Store) AddRule(ctx context.Context, r policy.Rule) (policy.Rule, error) {
 	err := s.write(ctx, func(tx *sql.Tx) error {
+		if err := mayKeep(tx, r.CfgType); err != nil {
+			return err
+		}
 		id, err := nextRuleID(tx, r.CfgType.Origin())
 		if err != nil {
 			return err
@@ -56,7 +60,7 @@ func (s *Store) AddRule(ctx context.Context, r policy.Rule) (policy.Rule, error)
 // UpdateRule replaces the rule of that id and owner; fault.NotFound when there is none.
 func (s *Store) UpdateRule(ctx context.Context, r policy.Rule) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := ruleExists(tx, r.CfgType.Origin(), r.ID); err != nil {
+		if err := errors.Join(mayKeep(tx, r.CfgType), ruleExists(tx, r.CfgType.Origin(), r.ID)); err != nil {
 			return err
 		}
 		return s.saveRule(tx, r)
@@ -67,7 +71,7 @@ func (s *Store) UpdateRule(ctx context.Context, r policy.Rule) error {
 func (s *Store) RemoveRule(ctx context.Context, owner policy.CfgType, id uint32) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		key := ruleKey(id)
-		if err := ruleExists(tx, owner.Origin(), id); err != nil {
+		if err := errors.Join(mayKeep(tx, owner), ruleExists(tx, owner.Origin(), id)); err != nil {
 			return err
 		}
 		if err := deleteRule(tx, owner.Origin(), key); err != nil {
@@ -78,6 +82,19 @@ func (s *Store) RemoveRule(ctx context.Context, owner policy.CfgType, id uint32)
 		}
 		return s.publish(tx, feed.Delete(feed.KindRule, key))
 	})
+}
+
+// mayKeep refuses a federal rule on a cluster that is no primary: it may have
+// been demoted since the caller was let through.
+func mayKeep(tx *sql.Tx, owner policy.CfgType) error {
+	if owner != policy.Federal {
+		return nil
+	}
+	role, err := clusterRole(tx)
+	if err == nil && role != model.Primary {
+		err = fault.New(fault.Denied, "store: federal rules are written on a primary; this cluster is %s", role)
+	}
+	return err
 }
 
 func (s *Store) saveRule(tx *sql.Tx, r policy.Rule) error {

@@ -30,6 +30,7 @@ func addRule(t *testing.T, s *Store, r policy.Rule) policy.Rule {
 func TestRulesAreKeptByOriginWithIDsOfTheirRange(t *testing.T) {
 	t.Parallel()
 	s := open(t)
+	primary(t, s)
 	local := addRule(t, s, denyRule(policy.UserCreated, "local"))
 	fed := addRule(t, s, denyRule(policy.Federal, "fed"))
 	second := addRule(t, s, denyRule(policy.UserCreated, "second"))
@@ -61,6 +62,7 @@ func TestRulesAreKeptByOriginWithIDsOfTheirRange(t *testing.T) {
 func TestRulesThatAreNotThereAreNotFound(t *testing.T) {
 	t.Parallel()
 	s := open(t)
+	primary(t, s)
 	fed := addRule(t, s, denyRule(policy.Federal, ""))
 	asLocal := fed
 	asLocal.CfgType = policy.UserCreated
@@ -122,5 +124,23 @@ func TestAdmissionStateHasADefaultAndIsKept(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("state %+v, %v; want %+v", got, err, want)
 		}
+	}
+}
+
+func TestFederalRulesAreWrittenOnAPrimaryOnly(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, err := s.AddRule(t.Context(), denyRule(policy.Federal, ""))
+	if fault.KindOf(err) != fault.Denied {
+		t.Errorf("add: %v", err)
+	}
+	projected := denyRule(policy.Federal, "")
+	projected.ID = 100001
+	putAll(t, s, func(tx *sql.Tx) error { return putRule(tx, model.Federated, "100001", []byte(`{}`)) })
+	if err := s.UpdateRule(t.Context(), projected); err == nil {
+		t.Error("a federal rule was changed")
+	}
+	if err := s.RemoveRule(t.Context(), policy.Federal, 100001); err == nil {
+		t.Error("a federal rule was removed")
 	}
 }

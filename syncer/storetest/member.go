@@ -80,7 +80,9 @@ func (m *member) holds(t *testing.T, want ...string) {
 }
 
 func mark(revision uint64) *syncer.Mark {
-	return &syncer.Mark{Stream: rules(), Position: syncer.Position{Epoch: 3, Revision: revision}, Seal: []byte("seal")}
+	return &syncer.Mark{
+		Stream: rules(), Position: syncer.Position{Epoch: 3, Revision: revision}, Floor: 1, Seal: []byte("seal"),
+	}
 }
 
 func memberEmpty(t *testing.T, m *member) {

@@ -20,6 +20,7 @@ CREATE TABLE feed_streams (
 	-- On a managed cluster: how far it has come, and the evidence.
 	mark_epoch    BIGINT NOT NULL DEFAULT 0,
 	mark_revision BIGINT NOT NULL DEFAULT 0,
+	mark_floor    BIGINT NOT NULL DEFAULT 0,
 	seal          BLOB,
 	UNIQUE (scope, class)
 );

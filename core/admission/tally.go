@@ -1,0 +1,80 @@
+package admission
+
+import (
+	"sync"
+	"time"
+)
+
+// recentDenials is how many denials are kept for people to look at.
+const recentDenials = 50
+
+// Denial is one refused request.
+type Denial struct {
+	Time      time.Time
+	Operation string
+	Kind      string
+	Namespace string
+	Name      string
+	User      string
+	Rule      uint32
+	Message   string
+}
+
+// Stats counts decisions since the start.
+type Stats struct {
+	Allowed  uint64
+	Violated uint64 // allowed, and a rule in monitor mode would have refused
+	Denied   uint64
+	Failed   uint64   // no decision could be made
+	Recent   []Denial // newest first, the last 50
+}
+
+// Stats are the counts and the last denials since the start.
+func (s *Service) Stats() Stats { return s.tally.stats() }
+
+// tally counts. Its zero value is ready, and it is safe for concurrent use.
+type tally struct {
+	mu   sync.Mutex
+	sums Stats // Recent is a ring, whose next place is at next
+	next int
+}
+
+func (t *tally) count(now time.Time, req Request, d Decision, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		t.sums.Failed++
+	case d.Allowed:
+		t.sums.Allowed++
+		if len(d.Violations) > 0 {
+			t.sums.Violated++
+		}
+	default:
+		t.sums.Denied++
+		t.keep(Denial{
+			Time: now, Operation: req.Operation, Kind: req.Kind, Namespace: req.Namespace, Name: req.Name,
+			User: req.User, Rule: d.Rule.Rule.ID, Message: cut(d.Message, maxMessageBytes),
+		})
+	}
+}
+
+func (t *tally) keep(d Denial) {
+	if len(t.sums.Recent) < recentDenials {
+		t.sums.Recent = append(t.sums.Recent, d)
+		return
+	}
+	t.sums.Recent[t.next] = d
+	t.next = (t.next + 1) % recentDenials
+}
+
+func (t *tally) stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.sums
+	s.Recent = make([]Denial, 0, len(t.sums.Recent))
+	for i := len(t.sums.Recent) - 1; i >= 0; i-- {
+		s.Recent = append(s.Recent, t.sums.Recent[(t.next+i)%len(t.sums.Recent)])
+	}
+	return s
+}

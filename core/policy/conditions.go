@@ -1,0 +1,216 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-sec/muster/core/model"
+)
+
+// maxNamed bounds how many vulnerabilities an explanation names.
+const maxNamed = 10
+
+// test is a criterion without its negation.
+type test interface {
+	// holds must be quick: it is asked for every rule of every container.
+	holds(s *Subject, f *Facts) Truth
+	// saw is what holds looked at, for the explanation.
+	saw(s *Subject, f *Facts) string
+}
+
+// namer is a test that can name the vulnerabilities behind a match.
+type namer interface {
+	named(f *Facts) []string
+}
+
+// unreadableTest is a criterion that this version does not know.
+type unreadableTest struct{ reason string }
+
+func (t unreadableTest) holds(*Subject, *Facts) Truth { return Unknown }
+
+func (t unreadableTest) saw(*Subject, *Facts) string { return t.reason }
+
+type namespaceTest struct{ any []pattern }
+
+func (t namespaceTest) holds(s *Subject, _ *Facts) Truth { return truth(matchAny(t.any, s.Namespace)) }
+
+func (t namespaceTest) saw(s *Subject, _ *Facts) string {
+	return "the namespace is " + strconv.Quote(s.Namespace)
+}
+
+type imageTest struct{ any []imagePattern }
+
+func (t imageTest) holds(s *Subject, _ *Facts) Truth {
+	if s.Image == nil {
+		return Unknown
+	}
+	return truth(slices.ContainsFunc(t.any, func(p imagePattern) bool { return p.match(*s.Image) }))
+}
+
+func (t imageTest) saw(s *Subject, _ *Facts) string { return sawImage(s) }
+
+type hostTest struct{ any []pattern }
+
+func (t hostTest) holds(s *Subject, _ *Facts) Truth {
+	if s.Image == nil {
+		return Unknown
+	}
+	return truth(matchAny(t.any, s.Image.Host))
+}
+
+func (t hostTest) saw(s *Subject, _ *Facts) string { return sawImage(s) }
+
+func sawImage(s *Subject) string {
+	if s.Image == nil {
+		return "the image reference cannot be read"
+	}
+	return "the image is " + s.Image.String()
+}
+
+// scannedTest knows its answer even without a result: that there is none.
+type scannedTest struct{ want string }
+
+func (t scannedTest) holds(_ *Subject, f *Facts) Truth {
+	switch t.want {
+	case scannedOwn:
+		return truth(f.Scanned == ScannedOwn)
+	case scannedCI:
+		return truth(f.Scanned == ScannedCI)
+	case scannedNo:
+		return truth(f.Scanned == ScannedNot)
+	}
+	return truth(f.Scanned != ScannedNot)
+}
+
+func (t scannedTest) saw(_ *Subject, f *Facts) string {
+	switch f.Scanned {
+	case ScannedOwn:
+		return "scanned"
+	case ScannedCI:
+		return "scanned (ci): only a pipeline's result is known"
+	}
+	return noResult
+}
+
+const noResult = "no result is known here"
+
+type countTest struct {
+	count   func(model.Counts) int
+	atLeast bool // else: at most
+	n       int
+	worst   model.Severity // the least severity that counts
+}
+
+func (t countTest) holds(_ *Subject, f *Facts) Truth {
+	if f.Scanned == ScannedNot {
+		return Unknown
+	}
+	if t.atLeast {
+		return truth(t.count(f.Counts) >= t.n)
+	}
+	return truth(t.count(f.Counts) <= t.n)
+}
+
+func (t countTest) saw(_ *Subject, f *Facts) string {
+	if f.Scanned == ScannedNot {
+		return noResult
+	}
+	found := strconv.Itoa(t.count(f.Counts)) + " found"
+	if f.Scanned == ScannedCI {
+		found += " (ci)"
+	}
+	return found
+}
+
+func (t countTest) named(f *Facts) []string {
+	if f.Scanned == ScannedNot || !t.atLeast || t.count(f.Counts) == 0 {
+		return nil
+	}
+	return f.CVEs.Worst(maxNamed, t.worst)
+}
+
+// cveTest is a set operator on the vulnerabilities of an image. One that was
+// found is found, whatever else has not arrived.
+type cveTest struct {
+	op     string // containsAny, containsAll or containsOtherThan
+	values []pattern
+}
+
+func (t cveTest) holds(_ *Subject, f *Facts) Truth {
+	if f.Scanned == ScannedNot {
+		return Unknown
+	}
+	found := false
+	switch t.op {
+	case opContainsAll:
+		found = !slices.ContainsFunc(t.values, func(p pattern) bool { _, ok := f.CVEs.find(p); return !ok })
+	case opContainsOtherThan:
+		_, found = f.CVEs.findOther(t.values)
+	default:
+		found = slices.ContainsFunc(t.values, func(p pattern) bool { _, ok := f.CVEs.find(p); return ok })
+	}
+	if !found && f.CVEs.Partial {
+		return Unknown
+	}
+	return truth(found)
+}
+
+func (t cveTest) saw(_ *Subject, f *Facts) string {
+	if f.Scanned == ScannedNot {
+		return noResult
+	}
+	if ids := t.named(f); len(ids) > 0 {
+		return "found " + strings.Join(ids, ", ")
+	}
+	if f.CVEs.Partial {
+		return "the finding list has not arrived"
+	}
+	return "found none"
+}
+
+func (t cveTest) named(f *Facts) []string {
+	if t.op == opContainsOtherThan {
+		if id, ok := f.CVEs.findOther(t.values); ok {
+			return []string{id}
+		}
+		return nil
+	}
+	var ids []string
+	for _, p := range t.values {
+		if id, ok := f.CVEs.find(p); ok && len(ids) < maxNamed {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// condition is a compiled criterion.
+type condition struct {
+	text     string // as written, shortened
+	negative bool
+	test     test
+}
+
+func (c condition) holds(s *Subject, f *Facts) Truth {
+	if c.negative {
+		return not(c.test.holds(s, f))
+	}
+	return c.test.holds(s, f)
+}
+
+// explain is one line: what was asked, what was seen, what follows.
+func (c condition) explain(s *Subject, f *Facts) string {
+	return c.text + ": " + c.test.saw(s, f) + " (" + c.holds(s, f).String() + ")"
+}
+
+// criterionText is how an explanation quotes a criterion.
+func criterionText(c Criterion) string {
+	const limit = 120
+	value := c.Value
+	if len(value) > limit {
+		value = strings.ToValidUTF8(value[:limit], "") + "…"
+	}
+	return fmt.Sprintf("%s %s %q", c.Name, c.Op, value)
+}
