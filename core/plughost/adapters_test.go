@@ -21,6 +21,7 @@ import (
 	"github.com/muster-sec/muster/core/intake"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/plugins/builtin"
 	"github.com/muster-sec/muster/plugins/sdk"
 	"github.com/muster-sec/muster/plugins/sdk/sdktest"
@@ -28,8 +29,9 @@ import (
 
 // The services' ports, which are declared over there.
 var (
-	_ registry.Lister = (*Registries)(nil)
-	_ intake.Ingester = (*Documents)(nil)
+	_ registry.Lister     = (*Registries)(nil)
+	_ scanjob.Credentials = (*Registries)(nil)
+	_ intake.Ingester     = (*Documents)(nil)
 )
 
 const someDigest = "sha256:bf40b1f4809238899bf9adc49913c48c4f8d4a9d48c6c701242c795dbd542b20"
@@ -199,7 +201,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestStreamsSurviveTheirListener, and die with the process, with a reason.
+// TestStreamsThroughAProcess: streams outlive their listener, and die with the
+// process, with a reason.
 func TestStreamsThroughAProcess(t *testing.T) {
 	t.Parallel()
 	h := builtinHost(t)

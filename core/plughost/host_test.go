@@ -177,6 +177,47 @@ func TestListingIsPagedAndKeepsItsError(t *testing.T) {
 	}
 }
 
+// TestWhoEndedAStream: the caller, the call timeout and the end of the process
+// must not be taken for each other.
+func TestWhoEndedAStream(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		timeout time.Duration
+		end     func(h *hosted, leave func())
+		want    error
+	}{
+		"the caller":       {time.Minute, func(_ *hosted, leave func()) { leave() }, context.Canceled},
+		"the call timeout": {2 * time.Second, func(*hosted, func()) {}, context.DeadlineExceeded},
+		"the process": {time.Minute, func(h *hosted, _ func()) {
+			killGroup(h.await(t, sdk.KindRegistry, "puppet", func(s Status) bool { return s.PID != 0 }).PID)
+		}, sdk.ErrUnavailable},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t, func(o *Options) {
+				o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{CallTimeout: tt.timeout}}}
+			})
+			r, err := h.Registry("puppet")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			first := true
+			for _, err = range r.Repositories(ctx, sdk.Config(`{"do":"hang","arg":"600"}`)) {
+				if first {
+					go tt.end(h, leave)
+					first = false
+				}
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("the stream ended with %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestDocumentStreamsThroughAProcess(t *testing.T) {
 	t.Parallel()
 	h := startHost(t, nil)

@@ -81,7 +81,7 @@ type puppetConfig struct {
 	Arg string `json:"arg"`
 }
 
-func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, error] {
+func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var c puppetConfig
 		if err := cfg.Decode(&c); err != nil {
@@ -94,8 +94,12 @@ func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, 
 				return
 			}
 		}
-		if c.Do == "break" {
+		switch c.Do {
+		case "break":
 			yield("", fmt.Errorf("page 3: %w", sdk.ErrUnavailable))
+		case "hang":
+			<-ctx.Done()
+			yield("", ctx.Err())
 		}
 	}
 }

@@ -77,7 +77,6 @@ func TestMemoryLimit(t *testing.T) {
 		t.Errorf("a plugin that eats 2 GiB gives %v", err)
 	}
 	h.await(t, sdk.KindRegistry, "puppet", func(s Status) bool { return s.State == StateReady && s.Restarts == 1 })
-	h.log.await(t, "out of memory")
 }
 
 // TestFrozenPluginDoesNotHoldUpTheEnd: the polite end has a deadline.
