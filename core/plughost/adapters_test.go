@@ -21,6 +21,7 @@ import (
 	"github.com/muster-sec/muster/core/intake"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/plugins/builtin"
 	"github.com/muster-sec/muster/plugins/sdk"
 	"github.com/muster-sec/muster/plugins/sdk/sdktest"
@@ -28,14 +29,15 @@ import (
 
 // The services' ports, which are declared over there.
 var (
-	_ registry.Lister = (*Registries)(nil)
-	_ intake.Ingester = (*Documents)(nil)
+	_ registry.Lister     = (*Registries)(nil)
+	_ scanjob.Credentials = (*Registries)(nil)
+	_ intake.Ingester     = (*Documents)(nil)
 )
 
 const someDigest = "sha256:bf40b1f4809238899bf9adc49913c48c4f8d4a9d48c6c701242c795dbd542b20"
 
 // builtinHost runs the real built-ins, each in a process of its own.
-func builtinHost(t *testing.T) *hosted {
+func builtinHost(t testing.TB) *hosted {
 	t.Helper()
 	return startHost(t, func(o *Options) {
 		o.Builtins = nil
@@ -199,7 +201,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestStreamsSurviveTheirListener, and die with the process, with a reason.
+// TestStreamsThroughAProcess: streams outlive their listener, and die with the
+// process, with a reason.
 func TestStreamsThroughAProcess(t *testing.T) {
 	t.Parallel()
 	h := builtinHost(t)
@@ -236,4 +239,23 @@ func TestStreamsThroughAProcess(t *testing.T) {
 	if _, err := near.Read(buf); !errors.Is(err, sdk.ErrUnavailable) {
 		t.Errorf("the process died, and reading gives %v", err)
 	}
+}
+
+// BenchmarkDocument parses documents of 1 MB in the real ingest process, with
+// texts and references of the usual length.
+func BenchmarkDocument(b *testing.B) {
+	d := builtinHost(b).Documents()
+	head, tail, _ := strings.Cut(trivyDocument, `{"VulnerabilityID"`)
+	one := `{"Description":"` + strings.Repeat("x", 700) + `","References":["` + strings.Repeat("https://example.invalid/\",\"", 60) + `"],"VulnerabilityID"` +
+		strings.TrimSuffix(tail, "]}]}")
+	doc := head + strings.Repeat(one+",", 1<<20/len(one)) + one + "]}]}"
+	b.SetBytes(int64(len(doc)))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := d.Parse(b.Context(), "trivy", strings.NewReader(doc)); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }

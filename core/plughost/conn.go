@@ -21,7 +21,8 @@ func (s *supervisor) Invoke(ctx context.Context, method string, args, reply any,
 	if err != nil {
 		return err
 	}
-	return ended(ctx, conn.Invoke(ctx, method, args, reply, opts...))
+	err = conn.Invoke(ctx, method, args, reply, opts...)
+	return ended(ctx.Err(), err)
 }
 
 // NewStream opens a stream on the plugin, which it starts if need be. The call
@@ -39,21 +40,22 @@ func (s *supervisor) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 	stream, err := conn.NewStream(ctx, desc, method, opts...)
 	if err != nil {
 		cancel()
-		return nil, ended(ctx, err)
+		return nil, ended(ctx.Err(), err)
 	}
-	return &boundStream{ClientStream: stream, cancel: cancel}, nil
+	return &boundStream{ClientStream: stream, cancel: cancel, callerErr: ctx.Err}, nil
 }
 
 // boundStream releases its timer when the stream ends.
 type boundStream struct {
 	grpc.ClientStream
-	cancel func()
+	cancel    func()
+	callerErr func() error // of the caller's context; the stream's own ends with it
 }
 
 // RecvMsg receives a message; any error is the end of the stream.
 func (b *boundStream) RecvMsg(m any) error {
-	err := ended(b.Context(), b.ClientStream.RecvMsg(m))
-	if err != nil {
+	err := b.ClientStream.RecvMsg(m)
+	if err = ended(b.callerErr(), err); err != nil {
 		b.cancel()
 	}
 	return err
@@ -61,8 +63,8 @@ func (b *boundStream) RecvMsg(m any) error {
 
 // ended tells a call that the caller gave up from one whose process was killed
 // under it: gRPC calls both cancelled.
-func ended(ctx context.Context, err error) error {
-	if status.Code(err) == codes.Canceled && ctx.Err() == nil {
+func ended(callerErr, err error) error {
+	if status.Code(err) == codes.Canceled && callerErr == nil {
 		return status.Error(codes.Unavailable, "the plugin's process ended during the call")
 	}
 	return err

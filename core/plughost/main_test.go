@@ -1,6 +1,7 @@
 package plughost
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -80,7 +81,7 @@ type puppetConfig struct {
 	Arg string `json:"arg"`
 }
 
-func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, error] {
+func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var c puppetConfig
 		if err := cfg.Decode(&c); err != nil {
@@ -93,8 +94,12 @@ func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, 
 				return
 			}
 		}
-		if c.Do == "break" {
+		switch c.Do {
+		case "break":
 			yield("", fmt.Errorf("page 3: %w", sdk.ErrUnavailable))
+		case "hang":
+			<-ctx.Done()
+			yield("", ctx.Err())
 		}
 	}
 }
@@ -123,6 +128,12 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 	case "hang":
 		<-ctx.Done()
 		return sdk.Credential{}, ctx.Err()
+	case "eat":
+		var food [][]byte
+		for range 32 {
+			food = append(food, bytes.Repeat([]byte{1}, 64<<20))
+		}
+		return sdk.Credential{Username: strconv.Itoa(len(food))}, nil
 	case "environ":
 		return sdk.Credential{Username: strings.Join(os.Environ(), "\x1e")}, nil
 	case "child":
