@@ -23,6 +23,7 @@ import (
 	"github.com/muster-sec/muster/scanner/limit"
 	"github.com/muster-sec/muster/scanner/match"
 	"github.com/muster-sec/muster/scanner/pull"
+	"github.com/muster-sec/muster/scanner/report"
 	"github.com/muster-sec/muster/scanner/squash"
 )
 
@@ -62,6 +63,8 @@ type ImageInventory struct {
 type Result struct {
 	ImageInventory
 	Findings []match.Finding `json:"findings"`
+	// Gaps are packages that the database could not judge.
+	Gaps []match.Gap `json:"gaps,omitempty"`
 }
 
 // New returns a scanner.
@@ -115,14 +118,38 @@ func (s *Scanner) Scan(ctx context.Context, ref string, p pull.Options, m *match
 	inventories, problems := s.Inventory(ctx, ref, p)
 	var results []Result
 	for _, inv := range inventories {
-		findings, err := m.Image(inv.Inventory, inv.Lookup)
+		result, err := Match(inv, m)
 		if err != nil {
 			problems = errors.Join(problems, err)
 			continue
 		}
-		results = append(results, Result{inv, findings})
+		results = append(results, result)
 	}
 	return results, problems
+}
+
+// Match judges an inventory by a database. It reads no image.
+func Match(inv ImageInventory, m *match.Matcher) (Result, error) {
+	findings, err := m.Image(inv.Inventory, inv.Lookup)
+	if err != nil {
+		return Result{}, err
+	}
+	gaps, err := m.Gaps(inv.Inventory, inv.Lookup)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{ImageInventory: inv, Findings: findings, Gaps: gaps}, nil
+}
+
+// Report returns the result in the form that package report writes.
+func (r Result) Report() report.Image {
+	packages := 0
+	for _, s := range r.Sources {
+		packages += len(r.Sets[s.Set].Packages)
+	}
+	return report.Image{
+		Image: r.Image, OS: r.OS, Packages: packages, Gaps: r.Gaps, Problems: r.Problems, Findings: r.Findings,
+	}
 }
 
 // Lookup finds a package set of the inventory; it is a match.Sets.

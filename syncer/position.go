@@ -3,6 +3,7 @@ package syncer
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -94,4 +95,20 @@ type Limit struct {
 // to end before it takes another of size next.
 func (l Limit) Full(records, bytes, next int) bool {
 	return records > 0 && (records >= l.Records || bytes+next > l.Bytes)
+}
+
+// Entitlement says which scopes a member receives.
+type Entitlement struct {
+	// All entitles to every scope, also to those that do not exist yet.
+	All bool
+	// Scopes are those that the member receives when All is false.
+	Scopes []string
+}
+
+// Allows reports whether a member with e receives scope.
+func (e Entitlement) Allows(scope string) bool { return e.All || slices.Contains(e.Scopes, scope) }
+
+// Equal reports whether e and other entitle to the same.
+func (e Entitlement) Equal(other Entitlement) bool {
+	return e.All == other.All && slices.Equal(e.Scopes, other.Scopes)
 }

@@ -37,9 +37,10 @@ type Membership struct {
 	FederationID string      `json:"federation_id,omitempty"`
 	// Advertise is host:port of the fed port as members reach it (primary).
 	Advertise string `json:"advertise,omitempty"`
-	// PrimaryAddress and PrimaryName are set on a managed cluster.
+	// PrimaryAddress, PrimaryName and PrimaryID are set on a managed cluster.
 	PrimaryAddress string    `json:"primary_address,omitempty"`
 	PrimaryName    string    `json:"primary_name,omitempty"`
+	PrimaryID      string    `json:"primary_id,omitempty"`
 	Since          time.Time `json:"since,omitzero"`
 }
 

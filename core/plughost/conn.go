@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/muster-sec/muster/plugins/sdk"
 )
@@ -19,7 +21,7 @@ func (s *supervisor) Invoke(ctx context.Context, method string, args, reply any,
 	if err != nil {
 		return err
 	}
-	return conn.Invoke(ctx, method, args, reply, opts...)
+	return ended(ctx, conn.Invoke(ctx, method, args, reply, opts...))
 }
 
 // NewStream opens a stream on the plugin, which it starts if need be. The call
@@ -37,7 +39,7 @@ func (s *supervisor) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 	stream, err := conn.NewStream(ctx, desc, method, opts...)
 	if err != nil {
 		cancel()
-		return nil, err
+		return nil, ended(ctx, err)
 	}
 	return &boundStream{ClientStream: stream, cancel: cancel}, nil
 }
@@ -50,9 +52,18 @@ type boundStream struct {
 
 // RecvMsg receives a message; any error is the end of the stream.
 func (b *boundStream) RecvMsg(m any) error {
-	err := b.ClientStream.RecvMsg(m)
+	err := ended(b.Context(), b.ClientStream.RecvMsg(m))
 	if err != nil {
 		b.cancel()
+	}
+	return err
+}
+
+// ended tells a call that the caller gave up from one whose process was killed
+// under it: gRPC calls both cancelled.
+func ended(ctx context.Context, err error) error {
+	if status.Code(err) == codes.Canceled && ctx.Err() == nil {
+		return status.Error(codes.Unavailable, "the plugin's process ended during the call")
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -27,7 +28,7 @@ type Declaration struct {
 	Args   []string
 	// Env is the whole environment of the process, beside what the handshake
 	// and the limits need.
-	Env    map[string]string
+	Env    map[string]model.Secret
 	Limits Limits
 }
 
@@ -103,7 +104,7 @@ func (d Declaration) Validate(allowUnverified bool) error {
 	errs = append(errs, d.validateImage(allowUnverified), d.Limits.validate())
 	for name, value := range d.Env {
 		switch {
-		case !envSyntax.MatchString(name) || strings.ContainsRune(value, 0):
+		case !envSyntax.MatchString(name) || strings.ContainsRune(value.Reveal(), 0):
 			errs = append(errs, fmt.Errorf("env %q: not a name and value of an environment variable", name))
 		case reservedEnv(name):
 			errs = append(errs, fmt.Errorf("env %s: set by the host; use limits for memory and cpu", name))

@@ -89,7 +89,7 @@ func (s *supervisor) environment() []string {
 		"GOMAXPROCS=" + strconv.Itoa(l.CPU),
 	}
 	for name, value := range s.decl.Env {
-		env = append(env, name+"="+value)
+		env = append(env, name+"="+value.Reveal())
 	}
 	slices.Sort(env)
 	return env

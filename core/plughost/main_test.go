@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 
+	"github.com/muster-sec/muster/plugins/builtin"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 }
 
 func servePlugin(kind sdk.Kind, name string) {
+	if err := builtin.Serve(kind, name, "1.2.3"); err == nil {
+		return
+	}
 	switch name {
 	case "wrong-protocol":
 		plugin.Serve(&plugin.ServeConfig{
@@ -120,7 +124,7 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 		<-ctx.Done()
 		return sdk.Credential{}, ctx.Err()
 	case "environ":
-		return sdk.Credential{Username: strings.Join(os.Environ(), "\n")}, nil
+		return sdk.Credential{Username: strings.Join(os.Environ(), "\x1e")}, nil
 	case "child":
 		cmd := exec.Command("/bin/sleep", "1000")
 		err := cmd.Start()

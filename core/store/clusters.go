@@ -12,13 +12,13 @@ import (
 	"github.com/muster-sec/muster/core/model"
 )
 
-const clusterColumns = `id, name, joined_at, last_seen, version, summary`
+const clusterColumns = `id, name, joined_at, last_seen, version, applied, summary`
 
 func scanCluster(scan func(...any) error) (model.Cluster, error) {
 	c := model.Cluster{Role: model.Managed}
 	var joined, seen int64
 	var summary []byte
-	if err := scan(&c.ID, &c.Name, &joined, &seen, &c.Version, &summary); err != nil {
+	if err := scan(&c.ID, &c.Name, &joined, &seen, &c.Version, &c.Applied, &summary); err != nil {
 		return c, err
 	}
 	c.JoinedAt, c.LastSeen = time.UnixMilli(joined), time.UnixMilli(seen)
@@ -27,14 +27,15 @@ func scanCluster(scan func(...any) error) (model.Cluster, error) {
 
 // EnrolCluster takes a use of a join token and records the cluster that proved
 // to hold it, in one transaction. issue judges the token and makes the
-// certificate. A key that is enrolled already gets the certificate it was given
-// and costs nothing, so that a lost reply can be asked for again.
+// certificate. A key that is enrolled already gets the certificate it was given,
+// under the id it was given, and costs nothing, so that a lost reply can be
+// asked for again.
 //
 // It fails with fault.NotFound for an unknown token, fault.Conflict for a
 // cluster whose id or name another has, and with whatever issue says.
-func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (certificate []byte, err error) {
+func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRow(`SELECT certificate FROM fed_clusters WHERE key_id = ?`, keyID).Scan(&certificate)
+		err := tx.QueryRow(`SELECT id, certificate FROM fed_clusters WHERE key_id = ?`, keyID).Scan(&id, &certificate)
 		if err == nil || !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -45,6 +46,7 @@ func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster,
 		if err := checkFree(tx, c); err != nil {
 			return err
 		}
+		id = c.ID
 		if certificate, err = issue(t); err != nil {
 			return err
 		}
@@ -54,9 +56,9 @@ func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster,
 		return insertCluster(tx, token, c, keyID, certificate)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: enrol cluster %s: %w", c.Name, err)
+		return "", nil, fmt.Errorf("store: enrol cluster %s: %w", c.Name, err)
 	}
-	return certificate, nil
+	return id, certificate, nil
 }
 
 func checkFree(tx *sql.Tx, c model.Cluster) error {
@@ -122,16 +124,39 @@ func (s *Store) keys(ctx context.Context, query string) (map[string]string, erro
 	return keys, err
 }
 
-// SaveClusterSeen keeps what a member said of itself, and when.
+// SaveClusterSeen keeps when a member was last heard, its release, and how much
+// of the feed it had applied.
 func (s *Store) SaveClusterSeen(ctx context.Context, c model.Cluster) error {
-	summary, err := json.Marshal(c.Summary)
+	return s.write(ctx, func(tx *sql.Tx) error {
+		return execOne(tx, "cluster", c.ID, `UPDATE fed_clusters SET last_seen = ?, version = ?, applied = ? WHERE id = ?`,
+			c.LastSeen.UnixMilli(), c.Version, c.Applied, c.ID)
+	})
+}
+
+// SaveClusterSummary keeps what a member says of itself now.
+func (s *Store) SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error {
+	body, err := json.Marshal(summary)
 	if err != nil {
-		return fmt.Errorf("store: encode the summary of cluster %s: %w", c.ID, err)
+		return fmt.Errorf("store: encode the summary of cluster %s: %w", id, err)
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
-		return execOne(tx, "cluster", c.ID, `UPDATE fed_clusters SET last_seen = ?, version = ?, summary = ? WHERE id = ?`,
-			c.LastSeen.UnixMilli(), c.Version, summary, c.ID)
+		return execOne(tx, "cluster", id, `UPDATE fed_clusters SET summary = ?, last_seen = ? WHERE id = ?`,
+			body, s.now().UnixMilli(), id)
 	})
+}
+
+// ClusterSummary sums up what this cluster holds, of whatever origin.
+func (s *Store) ClusterSummary(ctx context.Context) (sum model.ClusterSummary, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRow(`SELECT count(DISTINCT digest) FROM verdicts`).Scan(&sum.Images); err != nil {
+			return err
+		}
+		return tx.QueryRow(`SELECT count(*) FROM rules`).Scan(&sum.Rules)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("store: sum up this cluster: %w", err)
+	}
+	return sum, nil
 }
 
 // RemoveCluster ends a membership: the certificate is worth nothing from now

@@ -38,7 +38,11 @@ func (c payloadCodec) pack(payload []byte) (body []byte, packed bool) {
 		}
 		return payload, false
 	}
-	return c.enc.EncodeAll(payload, make([]byte, 0, len(payload)/4)), true
+	return c.compress(payload), true
+}
+
+func (c payloadCodec) compress(payload []byte) []byte {
+	return c.enc.EncodeAll(payload, make([]byte, 0, len(payload)/4))
 }
 
 func (c payloadCodec) unpack(body []byte, packed bool) ([]byte, error) {

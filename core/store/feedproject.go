@@ -14,20 +14,22 @@ import (
 // service it concerns, under the origin "fed". A key or payload that this version
 // cannot read is like a kind that it does not know: it is kept raw, so that the
 // stream goes on and a later version finds it.
-func project(tx *sql.Tx, r syncer.Record) error {
-	err := projectKind(tx, r)
+func (c payloadCodec) project(tx *sql.Tx, r syncer.Record) error {
+	err := c.projectKind(tx, r)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil
 	}
 	return err
 }
 
-func projectKind(tx *sql.Tx, r syncer.Record) error {
+func (c payloadCodec) projectKind(tx *sql.Tx, r syncer.Record) error {
 	switch feed.Kind(r.Kind) {
 	case feed.KindSettings:
 		return projectAs(tx, r, putFedSettings)
 	case feed.KindRule:
 		return putRule(tx, model.Federated, r.Key, r.Payload)
+	case feed.KindRegistry:
+		return projectAs(tx, r, func(tx *sql.Tx, reg model.Registry) error { return putRegistry(tx, model.Federated, reg) })
 	case feed.KindVerdict:
 		return projectAs(tx, r, func(tx *sql.Tx, v model.Verdict) error { return putVerdict(tx, model.Federated, v) })
 	case feed.KindTag:
@@ -35,14 +37,35 @@ func projectKind(tx *sql.Tx, r syncer.Record) error {
 	case feed.KindIndex:
 		return projectAs(tx, r, putIndex)
 	case feed.KindFindings:
-		return projectAs(tx, r, func(tx *sql.Tx, list model.FindingList) error {
-			list.Hash = r.Key
-			return putFindings(tx, list)
-		})
+		if r.Key != r.Hash.String() {
+			return fault.New(fault.Invalid, "store: findings %q have the hash %s", r.Key, r.Hash)
+		}
+		return putPackedFindings(tx, r.Key, c.compress(r.Payload))
 	case feed.KindImage:
 		return projectAs(tx, r, func(tx *sql.Tx, img model.Image) error { return putImage(tx, model.Federated, img) })
+	case feed.KindInventory:
+		return projectAs(tx, r, func(tx *sql.Tx, refers inventoryRefs) error {
+			return putPackedInventory(tx, model.Federated, model.Digest(r.Key), refers.sets(), c.compress(r.Payload))
+		})
+	case feed.KindPackageSet:
+		return putPackedSet(tx, r.Key, c.compress(r.Payload))
 	}
 	return nil
+}
+
+// inventoryRefs is the part of an inventory that names its package sets.
+type inventoryRefs struct {
+	Sources []struct {
+		Set string `json:"set"`
+	} `json:"sources"`
+}
+
+func (r inventoryRefs) sets() []string {
+	sets := make([]string, 0, len(r.Sources))
+	for _, source := range r.Sources {
+		sets = append(sets, source.Set)
+	}
+	return sets
 }
 
 func projectAs[T any](tx *sql.Tx, r syncer.Record, put func(*sql.Tx, T) error) error {
@@ -54,8 +77,9 @@ func projectAs[T any](tx *sql.Tx, r syncer.Record, put func(*sql.Tx, T) error) e
 	return put(tx, v)
 }
 
-// unproject removes what project wrote. Finding lists stay: they are named by
-// their content and shared, and the sweep collects those nobody names.
+// unproject removes what project wrote. Finding lists and package sets stay: they
+// are named by their content and shared, and the sweep collects those that nobody
+// names.
 func unproject(tx *sql.Tx, r syncer.Record) error {
 	var err error
 	switch feed.Kind(r.Kind) {
@@ -63,18 +87,24 @@ func unproject(tx *sql.Tx, r syncer.Record) error {
 		err = putFedSettings(tx, model.FedSettings{})
 	case feed.KindRule:
 		err = deleteRule(tx, model.Federated, r.Key)
+	case feed.KindRegistry:
+		err = deleteRegistry(tx, model.Federated, r.Key)
 	case feed.KindVerdict:
-		if digest, source, producer, ok := feed.ParseVerdictKey(r.Key); ok {
-			_, err = tx.Exec(`DELETE FROM verdicts WHERE origin = ? AND digest = ? AND source = ? AND producer = ?`,
-				model.Federated, digest, source, producer)
+		if v, ok := feed.ParseVerdictKey(r.Key); ok {
+			err = deleteVerdict(tx, model.Federated, v)
 		}
 	case feed.KindTag:
-		if registry, repository, tag, ok := feed.ParseTagKey(r.Key); ok {
-			_, err = tx.Exec(`DELETE FROM tags WHERE origin = ? AND registry = ? AND repository = ? AND tag = ?`,
-				model.Federated, registry, repository, tag)
+		if t, ok := feed.ParseTagKey(r.Key); ok {
+			err = deleteTag(tx, model.Federated, t)
 		}
+	case feed.KindIndex:
+		// The children are content without an origin: a registry of this cluster may have listed them too.
+		_, err = tx.Exec(`DELETE FROM index_children WHERE index_digest = ?
+			AND NOT EXISTS (SELECT 1 FROM index_manifests WHERE digest = ?)`, r.Key, r.Key)
 	case feed.KindImage:
-		_, err = tx.Exec(`DELETE FROM images WHERE origin = ? AND digest = ?`, model.Federated, r.Key)
+		err = deleteImage(tx, model.Federated, model.Digest(r.Key))
+	case feed.KindInventory:
+		err = deleteInventory(tx, model.Federated, model.Digest(r.Key))
 	}
 	if err != nil && fault.KindOf(err) != fault.Invalid {
 		return fmt.Errorf("store: remove %s %q: %w", r.Kind, r.Key, err)

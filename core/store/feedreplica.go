@@ -247,7 +247,7 @@ func (a *applier) put(r syncer.Record) error {
 	if err != nil {
 		return fmt.Errorf("store: keep %s %s: %w", r.Kind, r.Key, err)
 	}
-	return project(a.tx, r)
+	return a.store.feed.codec.project(a.tx, r)
 }
 
 // setAside keeps what is at a path as an orphan unless its content is next.

@@ -31,7 +31,7 @@ func putImage(tx *sql.Tx, origin model.Origin, img model.Image) error {
 func putTag(tx *sql.Tx, origin model.Origin, t model.Tag) error {
 	_, err := tx.Exec(`INSERT INTO tags (origin, registry, repository, tag, host, digest, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (origin, registry, repository, tag) DO UPDATE SET host = excluded.host, digest = excluded.digest, seen_at = excluded.seen_at`,
-		origin, t.Registry, t.Repository, t.Tag, t.Host, t.Digest, t.SeenAt.UnixMilli())
+		origin, t.Registry, t.Repository, t.Tag, t.Host, t.Digest, millis(t.SeenAt))
 	if err != nil {
 		return fmt.Errorf("store: write tag %s/%s:%s: %w", t.Registry, t.Repository, t.Tag, err)
 	}
@@ -54,13 +54,26 @@ func putVerdict(tx *sql.Tx, origin model.Origin, v model.Verdict) error {
 	if err != nil {
 		return fmt.Errorf("store: encode verdict of %s: %w", v.Digest, err)
 	}
-	_, err = tx.Exec(`INSERT INTO verdicts (origin, digest, source, producer, findings, body) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (origin, digest, source, producer) DO UPDATE SET findings = excluded.findings, body = excluded.body`,
-		origin, v.Digest, v.Source, v.Producer, v.Findings, body)
+	_, err = tx.Exec(`INSERT INTO verdicts (origin, digest, source, producer, findings, worst, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (origin, digest, source, producer) DO UPDATE SET findings = excluded.findings, worst = excluded.worst, body = excluded.body`,
+		origin, v.Digest, v.Source, v.Producer, v.Findings, worst(v.Counts), body)
 	if err != nil {
 		return fmt.Errorf("store: write verdict of %s: %w", v.Digest, err)
 	}
 	return nil
+}
+
+// worst is the rank of the worst severity counted, -1 when nothing was found.
+func worst(c model.Counts) int {
+	for _, n := range []struct {
+		count int
+		of    model.Severity
+	}{{c.Critical, model.Critical}, {c.High, model.High}, {c.Medium, model.Medium}, {c.Low, model.Low}, {c.Unknown, model.Unknown}} {
+		if n.count > 0 {
+			return n.of.Rank()
+		}
+	}
+	return -1
 }
 
 func putFindings(tx *sql.Tx, list model.FindingList) error {
@@ -68,8 +81,12 @@ func putFindings(tx *sql.Tx, list model.FindingList) error {
 	if err != nil {
 		return fmt.Errorf("store: encode findings %s: %w", list.Hash, err)
 	}
-	if _, err := tx.Exec(`INSERT INTO finding_lists (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`, list.Hash, body); err != nil {
-		return fmt.Errorf("store: write findings %s: %w", list.Hash, err)
+	return putPackedFindings(tx, list.Hash, body)
+}
+
+func putPackedFindings(tx *sql.Tx, hash string, body []byte) error {
+	if _, err := tx.Exec(`INSERT INTO finding_lists (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`, hash, body); err != nil {
+		return fmt.Errorf("store: write findings %s: %w", hash, err)
 	}
 	return nil
 }
@@ -80,6 +97,10 @@ func pack(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return packBytes(body)
+}
+
+func packBytes(body []byte) ([]byte, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, err
@@ -91,14 +112,18 @@ func pack(v any) ([]byte, error) {
 const unpackLimit = 256 << 20
 
 func unpack(body []byte, v any) error {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(unpackLimit))
-	if err != nil {
-		return err
-	}
-	defer dec.Close()
-	plain, err := dec.DecodeAll(body, nil)
+	plain, err := unpackBytes(body)
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(plain, v)
+}
+
+func unpackBytes(body []byte) ([]byte, error) {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(unpackLimit))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	return dec.DecodeAll(body, nil)
 }

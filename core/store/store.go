@@ -34,12 +34,21 @@ type Store struct {
 	done   chan struct{}
 	now    func() time.Time
 	feed   *feedState
+	sealer Sealer
 }
 
 // Options set up a store.
 type Options struct {
-	Path string           // of the database file; its folder exists
-	Now  func() time.Time // the clock; time.Now when nil
+	Path   string           // of the database file; its folder exists
+	Now    func() time.Time // the clock; time.Now when nil
+	Sealer Sealer           // for credentials; without one the store refuses to keep any
+}
+
+// Sealer encrypts what must not lie readable in the database file or in a
+// backup of it. Open of what Seal returned gives the plain bytes back.
+type Sealer interface {
+	Seal(plain []byte) ([]byte, error)
+	Open(sealed []byte) ([]byte, error)
 }
 
 // Open opens the database, brings its schema up to date and starts the writer.
@@ -63,7 +72,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, writes.Close(), reads.Close())
 	}
-	s := &Store{reads: reads, writes: writes, queue: make(chan write), done: make(chan struct{}), now: o.Now, feed: state}
+	s := &Store{
+		reads: reads, writes: writes, queue: make(chan write), done: make(chan struct{}),
+		now: o.Now, feed: state, sealer: o.Sealer,
+	}
 	go s.writeLoop()
 	return s, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-sec/muster/core/fault"
 )
 
-func open(t *testing.T) *Store {
+func open(t testing.TB) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "muster.db")})
 	if err != nil {

@@ -36,7 +36,7 @@ func benchVerdicts(b *testing.B) int {
 // benchLists is how many different finding lists the results share.
 const benchLists = 20_000
 
-func benchDigest(i int) model.Digest {
+func indexedDigest(i int) model.Digest {
 	return model.Digest(fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strconv.Itoa(i)))))
 }
 
@@ -62,7 +62,7 @@ func benchStore(b *testing.B, n int) *Store {
 			for i := from; i < min(n, from+step); i++ {
 				l := i % len(lists)
 				if i == l {
-					lists[l] = benchFindings(random)
+					lists[l] = indexedFindings(random)
 					counts[l] = model.CountFindings(lists[l].Findings)
 					if err := putFindings(tx, lists[l]); err != nil {
 						return err
@@ -83,7 +83,7 @@ func benchStore(b *testing.B, n int) *Store {
 }
 
 func benchImage(tx *sql.Tx, i int, counts model.Counts, findings string) error {
-	v := model.Verdict{Digest: benchDigest(i), Source: model.SourceScan, Counts: counts, Findings: findings, ScannedAt: time.Unix(1e9, 0)}
+	v := model.Verdict{Digest: indexedDigest(i), Source: model.SourceScan, Counts: counts, Findings: findings, ScannedAt: time.Unix(1e9, 0)}
 	if err := putVerdict(tx, model.Federated, v); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func benchImage(tx *sql.Tx, i int, counts model.Counts, findings string) error {
 	})
 }
 
-func benchFindings(random *rand.Rand) model.FindingList {
+func indexedFindings(random *rand.Rand) model.FindingList {
 	fs := make([]model.Finding, 20+random.IntN(380))
 	for i := range fs {
 		fs[i] = model.Finding{
@@ -164,7 +164,7 @@ func BenchmarkDecision(b *testing.B) {
 		i := random.IntN(n)
 		image := fmt.Sprintf("reg.example/team%d/app%d:1.0", i%100, i)
 		if i%2 == 0 {
-			image = "reg.example/any@" + string(benchDigest(i))
+			image = "reg.example/any@" + string(indexedDigest(i))
 		}
 		req := admission.Request{UID: "u", Operation: "CREATE", Kind: "Pod", Namespace: "prod",
 			Containers: []admission.Container{{Name: "c", Kind: policy.Containers, Image: image}}}
@@ -185,7 +185,7 @@ func BenchmarkVerdictLookup(b *testing.B) {
 	random := rand.New(rand.NewPCG(5, 6))
 	var times []time.Duration
 	for b.Loop() {
-		digest := benchDigest(random.IntN(n))
+		digest := indexedDigest(random.IntN(n))
 		start := time.Now()
 		known, err := ix.Verdicts(b.Context(), digest)
 		times = append(times, time.Since(start))

@@ -2,6 +2,8 @@ package sdk
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"iter"
 	"log/slog"
 	"time"
@@ -20,6 +22,27 @@ type Registry interface {
 	// Diagnose tries the configuration step by step and stops after the first
 	// step that fails. The error says that it could not even try.
 	Diagnose(ctx context.Context, cfg Config) ([]Step, error)
+}
+
+// RegistrySettings are the keys that the host puts into the configuration of
+// every registry, as far as they are set. A plugin lists those it takes in its
+// schema, and embeds this type to decode them.
+type RegistrySettings struct {
+	URL          string   `json:"url,omitempty"`
+	Username     string   `json:"username,omitempty"`
+	Password     string   `json:"password,omitempty"`
+	Token        string   `json:"token,omitempty"`        // a bearer token
+	Repositories []string `json:"repositories,omitempty"` // instead of what the registry lists
+	CA           string   `json:"ca,omitempty"`           // PEM, trusted in addition to the system's
+}
+
+// Config encodes the settings for a call.
+func (s RegistrySettings) Config() (Config, error) {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("sdk: encoding the settings of a registry: %w", err)
+	}
+	return raw, nil
 }
 
 // TagResolver is an optional ability of a Registry.

@@ -57,7 +57,7 @@ func (m *Matcher) describe(r *rule, a vulndb.Advisory) (Vulnerability, error) {
 func (m *Matcher) rate(by ratedBy, near types.SourceID) (rating, error) {
 	detail, known, err := m.db.Detail(by.id)
 	if err != nil || !known {
-		return rating{summary: &Summary{}}, err
+		return rating{summary: &Summary{URL: primaryURL(by.id, nil)}}, err
 	}
 	preferred := []types.SourceID{near, nvd}
 	if strings.HasPrefix(by.id, "GHSA-") {

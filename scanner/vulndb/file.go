@@ -1,7 +1,6 @@
 package vulndb
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -44,37 +43,34 @@ const (
 
 type meta struct {
 	pageSize  uint32
+	root      uint64
 	highWater uint64
 	tx        uint64
 }
 
-// checkFile looks at the meta pages before bbolt maps the file: bbolt trusts
-// them, and reading a mapped page that lies behind the end of the file would be
-// a fault of the whole process.
-func checkFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("vulndb: open: %w", err)
-	}
-	defer f.Close()
+// checkFile looks at the file before bbolt maps it, because bbolt trusts what it
+// reads. It returns a checksum of the content and the file's size.
+func checkFile(f *os.File) (sum uint32, size int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("vulndb: open: %w", err)
+		return 0, 0, fmt.Errorf("vulndb: open: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: %s is not a regular file", ErrCorrupt, path)
+		return 0, 0, fmt.Errorf("%w: not a regular file", ErrCorrupt)
 	}
 	m, err := newestMeta(f)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return 0, 0, err
 	}
 	if need := m.highWater * uint64(m.pageSize); need > uint64(info.Size()) {
-		return fmt.Errorf("%w: %s has %d bytes and should have %d: was the download cut short?", ErrCorrupt, path, info.Size(), need)
+		return 0, 0, fmt.Errorf("%w: it has %d bytes and should have %d: was the download cut short?", ErrCorrupt, info.Size(), need)
 	}
-	return nil
+	sum, err = checkPages(f, m)
+	return sum, info.Size(), err
 }
 
-// newestMeta returns the valid meta page of the latest transaction.
+// newestMeta returns the valid meta page of the latest transaction, which is the
+// one that bbolt uses.
 func newestMeta(f io.ReaderAt) (meta, error) {
 	var newest meta
 	found := false
@@ -89,8 +85,8 @@ func newestMeta(f io.ReaderAt) (meta, error) {
 	return newest, nil
 }
 
-// metaOffsets are where the second meta page may begin: the first page tells
-// its size, and if that is damaged the sizes that systems use are tried.
+// metaOffsets are where the meta pages may begin: the first page tells its
+// size, and if that is damaged the sizes that systems use are tried.
 func metaOffsets(f io.ReaderAt) []int64 {
 	if m, ok := readMeta(f, 0); ok {
 		return []int64{0, int64(m.pageSize)}
@@ -106,48 +102,36 @@ func readMeta(f io.ReaderAt, offset int64) (meta, bool) {
 	order := binary.NativeEndian
 	sum := fnv.New64a()
 	sum.Write(buf[:metaBytes-8])
-	m := meta{pageSize: order.Uint32(buf[8:]), highWater: order.Uint64(buf[40:]), tx: order.Uint64(buf[48:])}
+	m := meta{
+		pageSize: order.Uint32(buf[8:]), root: order.Uint64(buf[16:]), highWater: order.Uint64(buf[40:]), tx: order.Uint64(buf[48:]),
+	}
 	valid := order.Uint32(buf) == metaMagic && order.Uint32(buf[4:]) == metaVersion &&
 		order.Uint64(buf[56:]) == sum.Sum64() && m.pageSize >= 512 && m.pageSize <= 1<<20 && m.highWater < 1<<40
 	return m, valid
 }
 
-// identify reads metadata.json and names the content. With metadata, the name
-// is a hash over it, the file's size and both meta pages, which every write
-// changes; that is cheap and tells two builds apart. Without, it is the hash of
-// the whole file.
-func identify(path string) (Metadata, string, error) {
+// identify reads metadata.json and names the content: its date where it is
+// known, and a short hash over dates, size and checksum that tells builds apart.
+func identify(path string, sum uint32, size int64) (Metadata, string, error) {
+	m := Metadata{Version: Schema}
+	date := "undated"
 	raw, err := readMetadata(filepath.Join(filepath.Dir(path), MetadataFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		revision, err := hashFile(path)
-		return Metadata{Version: Schema}, revision, err
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return Metadata{}, "", err
+	default:
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return Metadata{}, "", fmt.Errorf("%w: %s: %w", ErrSchema, MetadataFile, err)
+		}
+		if m.Version != Schema {
+			return Metadata{}, "", fmt.Errorf("%w: %s says schema %d", ErrSchema, MetadataFile, m.Version)
+		}
+		date = m.UpdatedAt.UTC().Format("20060102T150405Z")
 	}
-	var m Metadata
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return Metadata{}, "", fmt.Errorf("%w: %s: %w", ErrSchema, MetadataFile, err)
-	}
-	if m.Version != Schema {
-		return Metadata{}, "", fmt.Errorf("%w: %s says schema %d", ErrSchema, MetadataFile, m.Version)
-	}
-	// What a mirror adds when it copies the file does not change the content.
-	m2 := m
-	m2.DownloadedAt = time.Time{}
-	canonical, err := json.Marshal(m2)
-	if err != nil {
-		return Metadata{}, "", fmt.Errorf("%w: %s: %w", ErrSchema, MetadataFile, err)
-	}
-	head, size, err := readHead(path)
-	if err != nil {
-		return Metadata{}, "", err
-	}
-	sum := sha256.New()
-	sum.Write(canonical)
-	sum.Write(head)
-	fmt.Fprintf(sum, "%d", size)
-	return m, m.UpdatedAt.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(sum.Sum(nil)[:8]), nil
+	// What a mirror notes when it copies the file does not change the content.
+	name := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %d", m.UpdatedAt.UnixNano(), m.NextUpdate.UnixNano(), size, sum))
+	return m, date + "-" + hex.EncodeToString(name[:6]), nil
 }
 
 func readMetadata(path string) ([]byte, error) {
@@ -161,37 +145,4 @@ func readMetadata(path string) ([]byte, error) {
 		return nil, fmt.Errorf("vulndb: read metadata: %w", err)
 	}
 	return raw, nil
-}
-
-// readHead returns the part of the file that holds both meta pages, and its size.
-func readHead(path string) ([]byte, int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, fmt.Errorf("vulndb: open: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, fmt.Errorf("vulndb: open: %w", err)
-	}
-	var head bytes.Buffer
-	for _, offset := range metaOffsets(f) {
-		if _, err := io.Copy(&head, io.NewSectionReader(f, offset+pageHeader, metaBytes)); err != nil {
-			return nil, 0, fmt.Errorf("vulndb: read: %w", err)
-		}
-	}
-	return head.Bytes(), info.Size(), nil
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("vulndb: open: %w", err)
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", fmt.Errorf("vulndb: hash: %w", err)
-	}
-	return "sha256-" + hex.EncodeToString(sum.Sum(nil)[:16]), nil
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -53,38 +54,47 @@ type DB struct {
 	sources  map[string]types.DataSource
 }
 
-// Open opens the database file at path. A metadata.json beside it tells its
-// age; without one the age is unknown. The error wraps ErrCorrupt, ErrSchema or
-// what the file system said, and never leaves the file open.
+// Open opens the database file at path after looking through all of it for
+// damage, which takes about a second for each two gigabytes. A metadata.json
+// beside it tells its age; without one the age is unknown. The error wraps
+// ErrCorrupt, ErrSchema or what the file system said.
 func Open(path string) (*DB, error) {
-	if err := checkFile(path); err != nil {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("vulndb: open: %w", err)
+	}
+	db, err := openFile(f)
+	if err != nil {
+		// bbolt closes the file when it fails; closing it twice does no harm.
+		_ = f.Close()
+		return nil, fmt.Errorf("%w (%s)", err, path)
+	}
+	return db, nil
+}
+
+func openFile(f *os.File) (*DB, error) {
+	sum, size, err := checkFile(f)
+	if err != nil {
 		return nil, err
 	}
-	metadata, revision, err := identify(path)
+	metadata, revision, err := identify(f.Name(), sum, size)
 	if err != nil {
 		return nil, err
 	}
 	db := &DB{metadata: metadata, revision: revision, sources: map[string]types.DataSource{}}
 	err = guard(func() (err error) {
-		db.bolt, err = bolt.Open(path, 0o400, &bolt.Options{ReadOnly: true, Timeout: openTimeout})
+		// bbolt maps the very file that was checked, whatever the path names by now.
+		same := func(string, int, fs.FileMode) (*os.File, error) { return f, nil }
+		db.bolt, err = bolt.Open(f.Name(), 0o400, &bolt.Options{ReadOnly: true, Timeout: openTimeout, OpenFile: same})
 		return err
 	})
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if err := db.readDirectory(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
-}
-
-// openError tells a damaged file from one that cannot be opened.
-func openError(path string, err error) error {
-	var pathErr *os.PathError
-	if errors.Is(err, ErrCorrupt) || errors.As(err, &pathErr) {
-		return fmt.Errorf("vulndb: open %s: %w", path, err)
-	}
-	return fmt.Errorf("%w: open %s: %w", ErrCorrupt, path, err)
 }
 
 // Close releases the file.
@@ -191,8 +201,8 @@ func (db *DB) view(read func(*bolt.Tx) error) error {
 	return guard(func() error { return db.bolt.View(read) })
 }
 
-// guard turns bbolt's panics about damaged pages, and the fault of reading a
-// mapped page that the file no longer has, into ErrCorrupt.
+// guard turns bbolt's panics, and the fault of reading a mapped page that the
+// file no longer has because somebody cut it short in place, into ErrCorrupt.
 func guard(f func() error) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(old)

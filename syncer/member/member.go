@@ -247,7 +247,7 @@ func (m *Machine) matchStreams() []Effect {
 	for _, s := range m.sorted() {
 		name := s.name
 		s.head = syncer.Head{Stream: name}
-		if slices.Contains(m.beat.Scopes, name.Scope) {
+		if m.beat.Entitled.Allows(name.Scope) {
 			continue
 		}
 		if m.comparing == s {
@@ -257,7 +257,7 @@ func (m *Machine) matchStreams() []Effect {
 		effects = append(effects, Apply{Change: syncer.Change{Stream: name, Drop: true}})
 	}
 	for _, head := range m.beat.Heads {
-		if !slices.Contains(m.beat.Scopes, head.Stream.Scope) {
+		if !m.beat.Entitled.Allows(head.Stream.Scope) {
 			continue
 		}
 		s, ok := m.streams[head.Stream]

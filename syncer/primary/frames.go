@@ -2,7 +2,6 @@ package primary
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/muster-sec/muster/syncer"
@@ -62,14 +61,6 @@ func (p *Peer) takeHello(now time.Time, body []byte) ([]Effect, error) {
 	return append(effects, p.beatNow(now)...), nil
 }
 
-// entitled says whether the member may ask for a stream.
-func (p *Peer) entitled(s syncer.Stream) error {
-	if !slices.Contains(p.scopes, s.Scope) {
-		return fmt.Errorf("primary: scope %q is not for this member: %w", s.Scope, ErrProtocol)
-	}
-	return nil
-}
-
 // takeWant starts a stream, or says by a heartbeat why it cannot. A scope that was
 // withdrawn while the question was under way is no offence.
 func (p *Peer) takeWant(now time.Time, body []byte) ([]Effect, error) {
@@ -77,7 +68,7 @@ func (p *Peer) takeWant(now time.Time, body []byte) ([]Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.entitled(place.Stream) != nil {
+	if !p.entitled.Allows(place.Stream.Scope) {
 		return p.beatNow(now), nil
 	}
 	f, pos := p.flow(place.Stream), place.Position
@@ -136,7 +127,7 @@ func (p *Peer) takeCompare(body []byte) ([]Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.entitled(question.Stream) != nil {
+	if !p.entitled.Allows(question.Stream.Scope) {
 		return nil, nil
 	}
 	p.stop(p.flow(question.Stream))

@@ -8,7 +8,6 @@ package primary
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/muster-sec/muster/syncer"
@@ -28,8 +27,9 @@ type Effect interface{ effect() }
 type (
 	// Send asks for a frame to be sent.
 	Send struct{ Frame wire.Frame }
-	// Beat asks for a heartbeat about these scopes, signed by [Sealer.Heartbeat].
-	Beat struct{ Scopes []string }
+	// Beat asks for a heartbeat for a member with this entitlement, signed by
+	// [Sealer.Heartbeat].
+	Beat struct{ Entitled syncer.Entitlement }
 	// Fetch asks for the batch after a revision; the driver answers with [Peer.Fetched].
 	Fetch struct {
 		Stream syncer.Stream
@@ -81,8 +81,9 @@ type Config struct {
 type Peer struct {
 	cfg   Config
 	epoch uint64
-	// scopes are those that the member is entitled to.
-	scopes   []string
+	// entitled is what the member receives; known, like epoch, when informed.
+	entitled syncer.Entitlement
+	informed bool
 	flows    map[syncer.Stream]*flow
 	inFlight int
 
@@ -130,30 +131,35 @@ func (p *Peer) Tick(now time.Time) ([]Effect, error) {
 	return p.beatNow(now), nil
 }
 
+// beatNow says nothing before both the feed and the member are known: a heartbeat
+// makes the member forget what it is not entitled to.
 func (p *Peer) beatNow(now time.Time) []Effect {
+	if !p.informed || p.hello == nil {
+		return nil
+	}
 	p.beat = now
-	return []Effect{Beat{Scopes: p.scopes}}
+	return []Effect{Beat{Entitled: p.entitled}}
 }
 
 // Heads takes the current state of the feed and what the member is entitled to.
 // What the member asked for earlier is sent on at once; a stream or an epoch that
 // is new to it is announced by a heartbeat.
-func (p *Peer) Heads(now time.Time, epoch uint64, heads []syncer.Head, scopes []string) []Effect {
-	news := epoch != p.epoch || !slices.Equal(scopes, p.scopes)
+func (p *Peer) Heads(now time.Time, epoch uint64, heads []syncer.Head, entitled syncer.Entitlement) []Effect {
+	news := !p.informed || epoch != p.epoch || !entitled.Equal(p.entitled)
 	if epoch != p.epoch {
 		for _, f := range p.flows {
 			p.stop(f)
 		}
 	}
-	p.epoch, p.scopes = epoch, slices.Clone(scopes)
+	p.epoch, p.entitled, p.informed = epoch, entitled, true
 	for stream, f := range p.flows {
-		if !slices.Contains(scopes, stream.Scope) {
+		if !entitled.Allows(stream.Scope) {
 			p.stop(f)
 			delete(p.flows, stream)
 		}
 	}
 	for _, head := range heads {
-		if !slices.Contains(scopes, head.Stream.Scope) {
+		if !entitled.Allows(head.Stream.Scope) {
 			continue
 		}
 		f := p.flow(head.Stream)

@@ -3,7 +3,7 @@ package primary
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/muster-sec/muster/syncer"
 	"github.com/muster-sec/muster/syncer/wire"
@@ -61,18 +61,12 @@ func (s *Sealer) Batch(ctx context.Context, stream syncer.Stream, after uint64) 
 	return Sealed{Frame: s.signer.Batch(b, s.codec), Epoch: b.Epoch, To: b.To, Head: head}, nil
 }
 
-// Heartbeat signs a heartbeat about the streams in scopes.
-func (s *Sealer) Heartbeat(now time.Time, interval time.Duration, epoch uint64, heads []syncer.Head, scopes []string) wire.Frame {
-	entitled := make(map[string]bool, len(scopes))
-	for _, scope := range scopes {
-		entitled[scope] = true
-	}
-	h := wire.Heartbeat{Epoch: epoch, Time: now, Interval: interval, Scopes: scopes}
-	for _, head := range heads {
-		if entitled[head.Stream.Scope] {
-			h.Heads = append(h.Heads, head)
-		}
-	}
+// Heartbeat signs a heartbeat. Of its heads only those are told to which it
+// entitles.
+func (s *Sealer) Heartbeat(h wire.Heartbeat) wire.Frame {
+	h.Heads = slices.DeleteFunc(slices.Clone(h.Heads), func(head syncer.Head) bool {
+		return !h.Entitled.Allows(head.Stream.Scope)
+	})
 	return s.signer.Heartbeat(h)
 }
 

@@ -150,9 +150,9 @@ type Heartbeat struct {
 	// Interval is how often heartbeats come; silence of several intervals means
 	// that the link is dead.
 	Interval time.Duration
-	// Scopes are all that the member is entitled to, also those without records.
-	Scopes []string
-	// Heads are those of the streams in Scopes.
+	// Entitled is what the member receives; it forgets whatever else it holds.
+	Entitled syncer.Entitlement
+	// Heads are those of all streams that the member is entitled to.
 	Heads []syncer.Head
 }
 
@@ -162,9 +162,10 @@ func (s *Signer) Heartbeat(h Heartbeat) Frame {
 	e.uint(6, h.Epoch)
 	e.uint(8, uint64(h.Time.UnixMilli()))
 	e.uint(10, uint64(h.Interval/time.Millisecond))
-	for _, scope := range h.Scopes {
+	for _, scope := range h.Entitled.Scopes {
 		e.value(12, []byte(scope))
 	}
+	e.bool(16, h.Entitled.All)
 	for _, head := range h.Heads {
 		var sub encoder
 		sub.string(2, head.Stream.Scope)
@@ -193,11 +194,13 @@ func OpenHeartbeat(body []byte, federation string, v Verifier) (h Heartbeat, err
 		case 10:
 			h.Interval = time.Duration(f.uint()) * time.Millisecond
 		case 12:
-			h.Scopes = append(h.Scopes, f.string())
+			h.Entitled.Scopes = append(h.Entitled.Scopes, f.string())
 		case 14:
 			head, err := decodeHead(f.bytes())
 			f.check(err)
 			h.Heads = append(h.Heads, head)
+		case 16:
+			h.Entitled.All = f.bool()
 		default:
 			return from.take(number, f)
 		}

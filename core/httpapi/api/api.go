@@ -135,6 +135,8 @@ type ClusterSummary struct {
 	Rules       int       `json:"rules"`
 	DBRevision  string    `json:"db_revision,omitempty"`
 	DBUpdatedAt time.Time `json:"db_updated_at,omitzero"`
+	// DecisionsDay is how many admission decisions it made in the last day.
+	DecisionsDay int `json:"decisions_day,omitempty"`
 }
 
 // TokenRequest is the body of POST /api/v1/federation/tokens; zero values mean
@@ -360,13 +362,16 @@ type Rule struct {
 	Comment    string      `json:"comment,omitempty"`
 	Criteria   []Criterion `json:"criteria"`
 	Disable    bool        `json:"disable,omitempty"`
-	CfgType    string      `json:"cfg_type"`            // federal, user_created
+	CfgType    string      `json:"cfg_type"`            // federal, user_created; system_defined is read-only
 	RuleType   string      `json:"rule_type"`           // exception, deny
 	RuleMode   string      `json:"rule_mode,omitempty"` // "", monitor, protect; deny rules only
 	Containers []string    `json:"containers,omitempty"`
 	// OnMissing decides when a criterion's data has not arrived: "ignore" (the
 	// rule does not match; the default), "match".
 	OnMissing string `json:"on_missing,omitempty"`
+	// Unreadable says why this version cannot evaluate the rule; never sent to
+	// the daemon with effect.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 // Criterion is one condition of a rule; several values are comma separated.
@@ -400,7 +405,8 @@ type RuleHit struct {
 	RuleType string   `json:"rule_type"`
 	Mode     string   `json:"mode,omitempty"`
 	Comment  string   `json:"comment,omitempty"`
-	Because  []string `json:"because"` // one line per criterion, with the values seen
+	Because  []string `json:"because"`        // one line per criterion, with the values seen
+	CVEs     []string `json:"cves,omitempty"` // some of the vulnerabilities behind it, worst first
 }
 
 // ContainerDecision explains one container.
@@ -409,9 +415,12 @@ type ContainerDecision struct {
 	Kind    string     `json:"kind"` // containers, init_containers, ephemeral_containers
 	Image   string     `json:"image"`
 	Allowed bool       `json:"allowed"`
+	Note    string     `json:"note,omitempty"`  // why no rule was looked at
 	Results []Verdict  `json:"results"`         // what was known of the image
 	Rule    *RuleHit   `json:"rule,omitempty"`  // the decisive one
 	Trace   []RuleStep `json:"trace,omitempty"` // every rule looked at, in order
+	// Violations are denials in monitor mode.
+	Violations []RuleHit `json:"violations,omitempty"`
 }
 
 // RuleStep is one rule as it was evaluated.

@@ -35,6 +35,7 @@ CREATE TABLE fed_clusters (
 	joined_at   BIGINT NOT NULL,
 	last_seen   BIGINT NOT NULL,
 	version     TEXT NOT NULL DEFAULT '',
+	applied     BIGINT NOT NULL DEFAULT 0, -- revisions of the feed, summed over streams
 	summary     BLOB NOT NULL
 );
 

@@ -1,0 +1,253 @@
+package cmd
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/muster-sec/muster/cli/client"
+	"github.com/muster-sec/muster/cli/output"
+	"github.com/muster-sec/muster/core/httpapi/api"
+)
+
+func (a *App) registryCommand() *cli.Command {
+	return &cli.Command{
+		Name: "registry", Category: groupImages, Usage: "the registries that are scanned",
+		Subcommands: []*cli.Command{
+			a.registryAddCommand(),
+			a.registryUpdateCommand(),
+			{Name: "list", Usage: "list the registries and their last runs", Action: a.remote(listRegistries)},
+			{Name: "show", Usage: "show one registry", ArgsUsage: "NAME", Action: a.remote(showRegistry)},
+			{Name: "test", Usage: "try to reach, log in, list and read, step by step", ArgsUsage: "NAME", Action: a.remote(testRegistry)},
+			a.registryScanCommand(),
+			{
+				Name: "remove", Usage: "remove a registry and its results", ArgsUsage: "NAME",
+				Flags: []cli.Flag{yesFlag()}, Action: a.remote(removeRegistry),
+			},
+		},
+	}
+}
+
+func (a *App) registryAddCommand() *cli.Command {
+	return &cli.Command{
+		Name: "add", Usage: "add a registry", ArgsUsage: "NAME",
+		Description: "A name that begins with fed. is scanned by the primary for every cluster of\nthe federation.",
+		Flags: append(registryFlags(),
+			&cli.StringFlag{Name: "type", Usage: "registry `PLUGIN`", Value: "oci"},
+			&cli.BoolFlag{Name: "test", Usage: "test first, and add only when every step succeeds"}),
+		Action: a.remote(addRegistry),
+	}
+}
+
+func (a *App) registryUpdateCommand() *cli.Command {
+	return &cli.Command{
+		Name: "update", Usage: "change what the flags name of a registry", ArgsUsage: "NAME",
+		Description: "A list that is given replaces the old list; --filter '' empties it.",
+		Flags:       registryFlags(), Action: a.remote(updateRegistry),
+	}
+}
+
+// registryFlags are what can be set and changed.
+func registryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "url", Usage: "`URL` of the registry"},
+		&cli.StringSliceFlag{Name: "repository", Usage: "scan this `REPOSITORY` instead of the whole catalog; repeatable"},
+		&cli.StringSliceFlag{Name: "filter", Usage: "scan what matches `REPOSITORY:TAG`, * is anything; repeatable"},
+		&cli.StringSliceFlag{Name: "platform", Usage: "scan this `OS/ARCH` of multi-platform images; repeatable; default all"},
+		&cli.StringFlag{Name: "schedule", Usage: "`CRON` expression or @every 10m; default by hand only"},
+		&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with"},
+		passwordFlag("password-file"),
+		&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds a bearer token, - for standard input"},
+		&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
+		&cli.BoolFlag{Name: "no-rescan", Usage: "do not match again after an update of the vulnerability DB"},
+	}
+}
+
+func addRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	if _, err := in.required("url"); err != nil {
+		return err
+	}
+	flags, err := in.registryPatch()
+	if err != nil {
+		return err
+	}
+	r := flags.Apply(api.Registry{Name: in.arg(0), Type: in.text("type")})
+	if in.flags.Bool("test") {
+		steps, err := c.TryRegistry(ctx, r)
+		if err != nil {
+			return err
+		}
+		if failed := failedStep(steps.Items); failed != nil {
+			return diagnosis(r.Name, failed)
+		}
+	}
+	added, err := c.AddRegistry(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := in.printRegistry(added); err != nil {
+		return err
+	}
+	in.hint("next: muster registry scan %s --wait", added.Name)
+	return nil
+}
+
+func updateRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	if in.flags.NumFlags() == 0 {
+		return usagef("nothing to change is given")
+	}
+	patch, err := in.registryPatch()
+	if err != nil {
+		return err
+	}
+	changed, err := c.UpdateRegistry(ctx, in.arg(0), patch)
+	if err != nil {
+		return err
+	}
+	return in.printRegistry(changed)
+}
+
+// registryPatch takes what the flags name and leaves the rest alone.
+func (in *invocation) registryPatch() (client.RegistryPatch, error) {
+	p := client.RegistryPatch{
+		URL: in.given("url"), Schedule: in.given("schedule"), Username: in.given("username"),
+		Repositories: in.givenList("repository"), Filters: in.givenList("filter"), Platforms: in.givenList("platform"),
+	}
+	if in.flags.IsSet("no-rescan") {
+		p.RescanAfterDBUpdate = new(!in.flags.Bool("no-rescan"))
+	}
+	if file := in.text("ca-cert"); file != "" {
+		pem, err := in.readFile(file)
+		if err != nil {
+			return p, err
+		}
+		p.CACert = new(string(pem))
+	}
+	return p, in.registrySecrets(&p)
+}
+
+// registrySecrets reads a token from its file, or else a password, which is
+// asked for when a username without either is given.
+func (in *invocation) registrySecrets(p *client.RegistryPatch) (err error) {
+	if file := in.text("token-file"); file != "" {
+		p.Token, err = in.secretFile(file)
+		return err
+	}
+	if in.text("username") != "" || in.text("password-file") != "" {
+		p.Password, err = in.password("password-file", "password for "+in.text("username")+" at the registry: ", false)
+	}
+	return err
+}
+
+// given is a flag's value, nil when the flag is absent.
+func (in *invocation) given(flag string) *string {
+	if !in.flags.IsSet(flag) {
+		return nil
+	}
+	return new(in.text(flag))
+}
+
+// givenList is a repeatable flag's values, nil when the flag is absent; empty
+// values only say that the list is meant.
+func (in *invocation) givenList(flag string) *[]string {
+	if !in.flags.IsSet(flag) {
+		return nil
+	}
+	return new(slices.DeleteFunc(in.flags.StringSlice(flag), func(s string) bool { return s == "" }))
+}
+
+func listRegistries(ctx context.Context, in *invocation, c *client.Client) error {
+	list, err := c.Registries(ctx)
+	if err != nil {
+		return err
+	}
+	return in.print(list, func(t *output.Table) {
+		t.Header("NAME", "TYPE", "URL", "STATE", "IMAGES", "LAST RUN", "NEXT RUN")
+		for _, r := range list.Items {
+			last := ""
+			if r.LastRun != nil {
+				last = r.LastRun.State + " " + in.ago(r.LastRun.StartedAt)
+			}
+			t.Row(r.Name, r.Type, r.URL, r.State, r.Images, last, in.ago(r.NextRun))
+		}
+	})
+}
+
+func showRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	r, err := c.Registry(ctx, in.arg(0))
+	if err != nil {
+		return err
+	}
+	return in.printRegistry(r)
+}
+
+func (in *invocation) printRegistry(r api.Registry) error {
+	return in.print(r, func(t *output.Table) {
+		t.Field("Name", r.Name)
+		t.Field("Type", r.Type)
+		t.Field("URL", r.URL)
+		t.Field("Repositories", strings.Join(r.Repositories, " "))
+		t.Field("Filters", strings.Join(r.Filters, " "))
+		t.Field("Platforms", strings.Join(r.Platforms, " "))
+		t.Field("Schedule", r.Schedule)
+		t.Field("Username", r.Username)
+		t.Row("Password:", yesNo(r.HasPassword))
+		t.Row("Token:", yesNo(r.HasToken))
+		t.Field("Origin", r.Origin)
+		t.Field("State", r.State)
+		t.Row("Images:", r.Images)
+		t.Field("Next run", in.ago(r.NextRun))
+		if r.LastRun != nil {
+			t.Row("Last run:", r.LastRun.State+", "+in.ago(r.LastRun.StartedAt))
+			t.Row("", sum(*r.LastRun))
+			t.Field("Last error", r.LastRun.Error)
+		}
+	})
+}
+
+func testRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	steps, err := c.TestRegistry(ctx, in.arg(0))
+	if err != nil {
+		return err
+	}
+	err = in.print(steps, func(t *output.Table) {
+		t.Header("STEP", "OK", "DETAIL")
+		for _, s := range steps.Items {
+			t.Row(s.Name, yesNo(s.OK), s.Detail)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if failed := failedStep(steps.Items); failed != nil {
+		return diagnosis(in.arg(0), failed)
+	}
+	return nil
+}
+
+func failedStep(steps []api.DiagnosisStep) *api.DiagnosisStep {
+	for i := range steps {
+		if !steps[i].OK {
+			return &steps[i]
+		}
+	}
+	return nil
+}
+
+func diagnosis(registry string, s *api.DiagnosisStep) error {
+	return failf("registry %s: %s", registry, s.Detail).withCheck("%s", s.Name).withTry("%s", s.Hint)
+}
+
+func removeRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	name := in.arg(0)
+	if err := in.confirm("Registry " + name + " and its scan results are removed."); err != nil {
+		return err
+	}
+	if err := c.RemoveRegistry(ctx, name); err != nil {
+		return err
+	}
+	in.hint("registry %s is removed", name)
+	return nil
+}

@@ -1,0 +1,300 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/muster-sec/muster/core/fault"
+	"github.com/muster-sec/muster/core/model"
+)
+
+// partSize is how many tags are compared and written at a time.
+const partSize = 200
+
+// list is the listing of one run. Repositories, tags and their digests are read
+// by goroutines that end with ctx; problems are collected, because one
+// repository that cannot be read must not hide the others.
+type list struct {
+	*Service
+	registry model.Registry
+	run      model.Run
+	filters  filters
+
+	mu       sync.Mutex
+	seen     map[string]bool // "repository:tag" of everything the registry showed
+	digests  map[model.Digest]bool
+	problems []string
+	failures int
+}
+
+// problemsShown bounds the text that a run keeps of what went wrong.
+const problemsShown = 5
+
+// fail notes what makes the listing incomplete.
+func (l *list) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failures++; len(l.problems) < problemsShown {
+		l.problems = append(l.problems, err.Error())
+	}
+}
+
+// problem is why the listing is incomplete; empty when it is not.
+func (l *list) problem() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := strings.Join(l.problems, "; ")
+	if more := l.failures - len(l.problems); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+// tagged is one tag to resolve.
+type tagged struct{ repository, tag string }
+
+// read lists everything and accounts for it. The error is one of our own house
+// or the end of ctx; what the registry does wrong is in problem.
+func (l *list) read(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	repositories, tags, found := make(chan string), make(chan tagged), make(chan model.ListedImage)
+	group.Go(func() error {
+		defer close(repositories)
+		return l.repositories(ctx, repositories)
+	})
+	var listing, resolving sync.WaitGroup
+	for range max(1, l.Parallel/2) {
+		listing.Add(1)
+		group.Go(func() error {
+			defer listing.Done()
+			return l.tags(ctx, repositories, tags)
+		})
+	}
+	for range l.Parallel {
+		resolving.Add(1)
+		group.Go(func() error {
+			defer resolving.Done()
+			return l.resolve(ctx, tags, found)
+		})
+	}
+	group.Go(func() error {
+		listing.Wait()
+		close(tags)
+		resolving.Wait()
+		close(found)
+		return nil
+	})
+	group.Go(func() error { return l.collect(ctx, found) })
+	return group.Wait()
+}
+
+func (l *list) repositories(ctx context.Context, out chan<- string) error {
+	known := map[string]bool{}
+	yield := func(repository string) error {
+		if known[repository] || !l.filters.repository(repository) {
+			return ctx.Err()
+		}
+		known[repository] = true
+		return send(ctx, out, repository)
+	}
+	if len(l.registry.Repositories) > 0 {
+		for _, repository := range l.registry.Repositories {
+			if err := yield(repository); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := l.Lister.ListRepositories(ctx, l.registry, yield); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.fail(fmt.Errorf("list repositories: %w", err))
+	}
+	return nil
+}
+
+func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) error {
+	for repository := range in {
+		err := l.Lister.ListTags(ctx, l.registry, repository, func(tag string) error {
+			if !l.filters.tag(repository, tag) || !l.first(repository, tag) {
+				return ctx.Err()
+			}
+			return send(ctx, out, tagged{repository, tag})
+		})
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !l.emptied(repository, err):
+			l.fail(fmt.Errorf("list tags of %s: %w", repository, err))
+		}
+	}
+	return nil
+}
+
+// emptied says that a repository of the catalog has no tags: registries answer
+// "not found" when the last one was deleted. A repository that was asked for by
+// name is expected to exist.
+func (l *list) emptied(repository string, err error) bool {
+	return len(l.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound
+}
+
+// first notes that the registry shows a tag; false when it did so before, as
+// registries do when something is pushed between two pages.
+func (l *list) first(repository, tag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := repository + ":" + tag
+	if l.seen[name] {
+		return false
+	}
+	l.seen[name] = true
+	return true
+}
+
+func (l *list) resolve(ctx context.Context, in <-chan tagged, out chan<- model.ListedImage) error {
+	for t := range in {
+		img, err := l.Lister.ResolveTag(ctx, l.registry, t.repository, t.tag)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case fault.KindOf(err) == fault.NotFound && err != nil:
+			l.vanished(t) // deleted between its listing and now
+			continue
+		case err != nil:
+			l.fail(fmt.Errorf("read %s:%s: %w", t.repository, t.tag, err))
+			continue
+		}
+		if _, err := model.ParseDigest(string(img.Digest)); err != nil {
+			l.fail(fmt.Errorf("read %s:%s: %w", t.repository, t.tag, err))
+			continue
+		}
+		img.Repository, img.Tag = t.repository, t.tag
+		if err := send(ctx, out, img); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *list) vanished(t tagged) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.seen, t.repository+":"+t.tag)
+}
+
+// collect accounts for what was found, part by part, so that scans begin while
+// the listing goes on.
+func (l *list) collect(ctx context.Context, in <-chan model.ListedImage) error {
+	part := make([]model.ListedImage, 0, partSize)
+	flush := func() error {
+		if len(part) == 0 {
+			return nil
+		}
+		err := l.account(ctx, l.registry, l.found(part))
+		part = part[:0]
+		return err
+	}
+	for img := range in {
+		if part = append(part, img); len(part) == partSize {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return flush()
+}
+
+// found turns tags into pointers to keep and digests to account for, each once.
+func (l *list) found(part []model.ListedImage) model.ListedPart {
+	f := model.ListedPart{Run: l.run.ID, Registry: l.registry.Name}
+	for _, img := range part {
+		f.Tags = append(f.Tags, model.Tag{
+			Registry: l.registry.Name, Host: hostOf(l.registry.URL), Repository: img.Repository, Tag: img.Tag,
+			Digest: img.Digest, SeenAt: l.Now().UTC(),
+		})
+		if !l.digests[img.Digest] {
+			l.digests[img.Digest] = true
+			f.Items = append(f.Items, model.ListedItem{Repository: img.Repository, Digest: img.Digest, MediaType: img.MediaType})
+		}
+	}
+	return f
+}
+
+// gone are the tags that were known and that a complete listing did not show.
+func (l *list) gone(ctx context.Context) ([]model.Tag, error) {
+	known, err := l.Contents.Tags(ctx, l.registry.Name)
+	if err != nil {
+		return nil, err
+	}
+	var gone []model.Tag
+	for _, t := range known {
+		if !l.seen[t.Repository+":"+t.Tag] {
+			gone = append(gone, t)
+		}
+	}
+	return gone, nil
+}
+
+func send[T any](ctx context.Context, out chan<- T, v T) error {
+	select {
+	case out <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// listRun reads what a run's registry holds and ends the run's listing. A run
+// whose listing is cut off by the daemon's end stays as it is and is listed
+// again at the next start.
+func (s *Service) listRun(ctx context.Context, run model.Run) error {
+	st, err := s.Sources.Registry(ctx, run.Registry)
+	if fault.KindOf(err) == fault.NotFound && err != nil {
+		return nil // removed meanwhile, its runs with it
+	}
+	if err != nil {
+		return errors.Join(err, s.Runs.EndListing(ctx, run.ID, nil, err.Error()))
+	}
+	l := &list{
+		Service: s, registry: st.Registry, run: run, filters: newFilters(st.Filters),
+		seen: map[string]bool{}, digests: map[model.Digest]bool{},
+	}
+	if err := l.read(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.fail(err)
+	}
+	var gone []model.Tag
+	if l.problem() == "" {
+		if gone, err = l.gone(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.Runs.EndListing(ctx, run.ID, gone, l.problem()); err != nil {
+		return err
+	}
+	l.report(ctx, len(gone))
+	return nil
+}
+
+func (l *list) report(ctx context.Context, gone int) {
+	attrs := []any{"registry", l.registry.Name, "run", l.run.ID, "tags", len(l.seen), "digests", len(l.digests), "tags_gone", gone}
+	switch {
+	case l.problem() != "":
+		l.Logger.WarnContext(ctx, "listing incomplete", append(attrs, "error", l.problem())...)
+	case len(l.digests) == 0:
+		l.Logger.WarnContext(ctx, "listing found nothing to scan", append(attrs, "filters", len(l.filters))...)
+	default:
+		l.Logger.InfoContext(ctx, "listing complete", attrs...)
+	}
+}

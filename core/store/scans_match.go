@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/muster-sec/muster/core/feed"
+	"github.com/muster-sec/muster/core/model"
+)
+
+// MatchedDB is the vulnerability database that all stored findings answer to;
+// the zero value before the first.
+func (s *Store) MatchedDB(ctx context.Context) (version model.DBVersion, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		version, err = matchedDB(ctx, tx)
+		return err
+	})
+	return version, err
+}
+
+// MatchKeys yields every distinct thing that is looked up in the vulnerability
+// database, with the answer it had.
+func (s *Store) MatchKeys(ctx context.Context, yield func(id int64, name, answer string) error) error {
+	rows, err := s.reads.QueryContext(ctx, `SELECT id, name, answer FROM match_keys ORDER BY id`)
+	if err != nil {
+		return fmt.Errorf("store: read match keys: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var name, answer string
+		if err := rows.Scan(&id, &name, &answer); err != nil {
+			return fmt.Errorf("store: read match keys: %w", err)
+		}
+		if err := yield(id, name, answer); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// MatchedImages yields every image that was scanned here. An image is to be
+// skipped when registries have it and all of them say so.
+func (s *Store) MatchedImages(ctx context.Context, yield func(model.MatchedImage) error) error {
+	skipped, err := s.skipped(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := s.reads.QueryContext(ctx, `SELECT i.digest, i.keys, v.digest IS NOT NULL FROM inventories i
+		LEFT JOIN verdicts v ON v.origin = 'local' AND v.digest = i.digest AND v.source = 'scan' AND v.producer = ''
+		WHERE i.origin = 'local'`)
+	if err != nil {
+		return fmt.Errorf("store: read inventories: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m model.MatchedImage
+		var keys []byte
+		if err := rows.Scan(&m.Digest, &keys, &m.Answered); err != nil {
+			return fmt.Errorf("store: read inventories: %w", err)
+		}
+		if m.Keys, err = decodeKeys(keys); err != nil {
+			return err
+		}
+		m.Skip = skipped[m.Digest]
+		if err := yield(m); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// skipped are the images that only registries have which do not want them
+// looked up again when the database changes.
+func (s *Store) skipped(ctx context.Context) (map[model.Digest]bool, error) {
+	registries, err := s.administered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	skipped := map[model.Digest]bool{}
+	for _, r := range registries {
+		if r.RescanAfterDBUpdate {
+			continue
+		}
+		if err := s.digestsOf(ctx, r.Name, func(d model.Digest) { skipped[d] = true }); err != nil {
+			return nil, err
+		}
+	}
+	if len(skipped) == 0 {
+		return nil, nil
+	}
+	for _, r := range registries {
+		if !r.RescanAfterDBUpdate {
+			continue
+		}
+		if err := s.digestsOf(ctx, r.Name, func(d model.Digest) { delete(skipped, d) }); err != nil {
+			return nil, err
+		}
+	}
+	return skipped, nil
+}
+
+// digestsOf calls yield with the images that a registry's tags lead to.
+func (s *Store) digestsOf(ctx context.Context, name string, yield func(model.Digest)) error {
+	digests, err := column(s.reads.QueryContext(ctx, `SELECT coalesce(c.digest, t.digest) FROM tags t
+		LEFT JOIN index_children c ON c.index_digest = t.digest WHERE t.origin = 'local' AND t.registry = ?`, name))
+	if err != nil {
+		return err
+	}
+	for _, d := range digests {
+		yield(model.Digest(d))
+	}
+	return nil
+}
+
+// SaveMatched writes new answers for images, and publishes those of federated
+// ones. An answer that says what the old one said is not written.
+func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) error {
+	packed := make([][]byte, len(changed))
+	for i, c := range changed {
+		var err error
+		if packed[i], err = pack(c.Findings); err != nil {
+			return fmt.Errorf("store: pack the findings of %s: %w", c.Verdict.Digest, err)
+		}
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for i, c := range changed {
+			written, err := keepVerdict(tx, c.Verdict, packed[i])
+			if err != nil {
+				return err
+			}
+			if !written {
+				continue
+			}
+			if err := s.publishVerdict(tx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
+	published, err := isFederated(tx, c.Verdict.Digest)
+	if err != nil || !published {
+		return err
+	}
+	verdict, err := feed.Put(feed.KindVerdict, feed.VerdictKey(c.Verdict), c.Verdict)
+	if err != nil {
+		return err
+	}
+	list, err := feed.Put(feed.KindFindings, c.Findings.Hash, c.Findings)
+	if err != nil {
+		return err
+	}
+	return s.publish(tx, list, verdict)
+}
+
+// EndMatch says that all findings now answer to the database: it keeps the
+// answers that changed, by key, and marks the images that were not looked up.
+func (s *Store) EndMatch(ctx context.Context, db model.DBVersion, answers map[int64]string, stale []model.Digest) error {
+	version, err := json.Marshal(db)
+	if err != nil {
+		return fmt.Errorf("store: encode a database version: %w", err)
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		update, err := tx.Prepare(`UPDATE match_keys SET answer = ? WHERE id = ?`)
+		if err != nil {
+			return fmt.Errorf("store: write answers: %w", err)
+		}
+		defer update.Close()
+		for id, answer := range answers {
+			if _, err := update.Exec(answer, id); err != nil {
+				return fmt.Errorf("store: write the answer of key %d: %w", id, err)
+			}
+		}
+		for _, digest := range stale {
+			if _, err := tx.Exec(`UPDATE inventories SET stale = 1 WHERE origin = 'local' AND digest = ?`, digest); err != nil {
+				return fmt.Errorf("store: mark %s as stale: %w", digest, err)
+			}
+		}
+		_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES ('matched_db', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, string(version))
+		if err != nil {
+			return fmt.Errorf("store: write which database findings answer to: %w", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,43 @@
+// Package builtin is the list of the plugins that the program serves itself.
+// They are plugins like any other: the host starts the program once more as
+// "plugin serve KIND NAME", which calls Serve.
+package builtin
+
+import (
+	"fmt"
+
+	"github.com/muster-sec/muster/plugins/ingest/trivy"
+	"github.com/muster-sec/muster/plugins/registry/oci"
+	"github.com/muster-sec/muster/plugins/sdk"
+	"github.com/muster-sec/muster/plugins/transport/direct"
+)
+
+// Plugin is one entry of the list.
+type Plugin struct {
+	Kind sdk.Kind
+	Name string
+	// New makes the plugin; version is the program's.
+	New func(version string) sdk.Plugin
+}
+
+// Plugins returns the list, ordered by kind and name.
+func Plugins() []Plugin {
+	return []Plugin{
+		{sdk.KindRegistry, oci.Name, oci.Plugin},
+		{sdk.KindIngest, trivy.Name, trivy.Plugin},
+		{sdk.KindTransport, direct.Name, direct.Plugin},
+	}
+}
+
+// Serve serves a built-in plugin to the host that started the process. It
+// returns when the host is done with it, at once with an error if there is no
+// such plugin, and otherwise behaves as sdk.Serve does.
+func Serve(kind sdk.Kind, name, version string) error {
+	for _, p := range Plugins() {
+		if p.Kind == kind && p.Name == name {
+			sdk.Serve(p.New(version))
+			return nil
+		}
+	}
+	return fmt.Errorf("builtin: no %s plugin %q is built in", kind, name)
+}

@@ -1,0 +1,87 @@
+package osrelease
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-sec/muster/scanner/analyze"
+	"github.com/muster-sec/muster/scanner/inventory"
+)
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, path, text string
+		want             inventory.OSFact
+		problem          bool
+	}{
+		{name: "alpine", path: "etc/os-release", text: "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.17.10\n",
+			want: inventory.OSFact{Family: "alpine", Version: "3.17.10"}},
+		{name: "quoted", path: "usr/lib/os-release", text: "ID=\"rocky\"\nVERSION_ID='8.9'\n",
+			want: inventory.OSFact{Family: "rocky", Version: "8.9"}},
+		{name: "another name for the family", path: "etc/os-release", text: "ID=almalinux\nVERSION_ID=8.4\n",
+			want: inventory.OSFact{Family: "alma", Version: "8.4"}},
+		{name: "CentOS Stream is not CentOS", path: "etc/os-release", text: "NAME=\"CentOS Stream\"\nID=centos\nVERSION_ID=8\n",
+			want: inventory.OSFact{Family: "centos-stream", Version: "8"}},
+		{name: "Debian's os-release does not count", path: "etc/os-release", text: "ID=debian\nVERSION_ID=\"12\"\n"},
+		{name: "no version", path: "etc/os-release", text: "ID=alpine\n"},
+		{name: "Debian", path: "etc/debian_version", text: "12.5\n", want: inventory.OSFact{Family: "debian", Version: "12.5"}},
+		{name: "empty Debian version", path: "etc/debian_version"},
+		{name: "Alpine release", path: "etc/alpine-release", text: "3.9.0", want: inventory.OSFact{Family: "alpine", Version: "3.9.0"}},
+		{name: "Ubuntu", path: "etc/lsb-release", text: "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=18.04\n", want: inventory.OSFact{Family: "ubuntu", Version: "18.04"}},
+		{name: "Mint says it is not Ubuntu", path: "etc/lsb-release", text: "DISTRIB_ID=LinuxMint\nDISTRIB_RELEASE=21\n"},
+		{name: "repositories", path: "etc/apk/repositories",
+			text: "https://dl-cdn.alpinelinux.org/alpine/v3.9/main\nhttp://mirror.example:8080/alpine/v3.10/community\n",
+			want: inventory.OSFact{Family: "alpine", Repository: "3.10"}},
+		{name: "edge is the latest", path: "etc/apk/repositories",
+			text: "https://dl-cdn.alpinelinux.org/alpine/edge/main\n@old https://dl-cdn.alpinelinux.org/alpine/v3.9/main\n",
+			want: inventory.OSFact{Family: "alpine", Repository: "edge"}},
+		{name: "comments do not count", path: "etc/apk/repositories",
+			text: "https://dl-cdn.alpinelinux.org/alpine/v3.9/main\n#https://dl-cdn.alpinelinux.org/alpine/edge/testing\n",
+			want: inventory.OSFact{Family: "alpine", Repository: "3.9"}},
+		{name: "mixed repositories", path: "etc/apk/repositories", problem: true,
+			text: "https://dl-cdn.alpinelinux.org/alpine/v3.9/main\nhttps://example.org/other/v1/main\n"},
+		{name: "local repositories", path: "etc/apk/repositories", text: "/srv/packages\n"},
+		{name: "extended maintenance", path: "var/lib/ubuntu-advantage/status.json",
+			text: `{"services":[{"name":"esm-apps","status":"disabled"},{"name":"esm-infra","status":"enabled"}]}`,
+			want: inventory.OSFact{Family: "ubuntu", Extended: true}},
+		{name: "no extended maintenance", path: "var/lib/ubuntu-advantage/status.json", text: `{"services":[{"name":"esm-infra","status":"n/a"}]}`},
+		{name: "broken status", path: "var/lib/ubuntu-advantage/status.json", text: `{`, problem: true},
+		{name: "endless", path: "etc/os-release", text: strings.Repeat("x", maxBytes+1), problem: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := analyze.File{Path: tt.path, Size: int64(len(tt.text))}
+			if !(Analyzer{}).Required(f) {
+				t.Fatalf("%s is not required", tt.path)
+			}
+			r := Analyzer{}.Begin()
+			if err := r.Read(f, strings.NewReader(tt.text)); (err != nil) != tt.problem {
+				t.Errorf("error %v, expected one: %v", err, tt.problem)
+			}
+			var want []inventory.OSFact
+			if tt.want != (inventory.OSFact{}) {
+				tt.want.Path = tt.path
+				want = []inventory.OSFact{tt.want}
+			}
+			if diff := cmp.Diff(want, r.Result().OS); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(0, "ID=alpine\nVERSION_ID=3.17.10\n")
+	f.Add(3, "https://dl-cdn.alpinelinux.org/alpine/v3.9/main\n")
+	f.Add(4, `{"services":[]}`)
+	paths := []string{"etc/os-release", "etc/debian_version", "etc/lsb-release", "etc/apk/repositories", "var/lib/ubuntu-advantage/status.json"}
+	f.Fuzz(func(t *testing.T, which int, text string) {
+		fact, ok, err := parserFor(paths[uint(which)%uint(len(paths))])(text)
+		if ok && err == nil && fact.Version == "" && fact.Repository == "" && !fact.Extended {
+			t.Errorf("a fact that says nothing: %+v", fact)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package match
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/muster-sec/muster/scanner/inventory"
+)
+
+// Gap is a group of packages that could not be judged. A gap is not a finding
+// and not the absence of one.
+type Gap struct {
+	// Stream is where advisories were looked for.
+	Stream   string `json:"stream"`
+	Packages int    `json:"packages"`
+	Reason   string `json:"reason"`
+}
+
+// Gaps returns what of an image the database knows nothing about, sorted by
+// stream: packages of an unknown distribution, a release without advisories, a
+// third party's packages.
+func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
+	type reason struct{ stream, why string }
+	counts := map[reason]int{}
+	for _, source := range inv.Sources {
+		set, ok := sets(source.Set)
+		if !ok {
+			return nil, fmt.Errorf("match: package set %s of %s is missing", source.Set, inv.Image.Digest)
+		}
+		stream, known := Stream(set.Ecosystem, inv.OS)
+		for _, p := range set.Packages {
+			switch {
+			case !known:
+				counts[reason{unknownStream(set.Ecosystem, inv.OS), "which no advisories are known for"}]++
+			case p.ThirdParty:
+				counts[reason{stream, "which come from a third party and not from the distribution"}]++
+			case !m.covers(stream):
+				counts[reason{stream, "which the vulnerability database has nothing about"}]++
+			}
+		}
+	}
+	gaps := make([]Gap, 0, len(counts))
+	for r, n := range counts {
+		gaps = append(gaps, Gap{Stream: r.stream, Packages: n, Reason: r.why})
+	}
+	slices.SortFunc(gaps, func(a, b Gap) int {
+		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Reason, b.Reason))
+	})
+	return gaps, nil
+}
+
+func (m *Matcher) covers(stream string) bool {
+	r := ruleOfStream(stream)
+	return r != nil && len(r.buckets(stream, m.db.Buckets())) > 0
+}
+
+func unknownStream(e inventory.Ecosystem, os inventory.OS) string {
+	if !e.IsOS() {
+		return string(e)
+	}
+	return cmp.Or(os.Family, "an unknown distribution") + " (" + string(e) + ")"
+}

@@ -1,0 +1,443 @@
+package match_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aquasecurity/trivy-db/pkg/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/match"
+	"github.com/muster-sec/muster/scanner/vulndb"
+)
+
+// fakeDB is a database in memory that counts how often it is asked.
+type fakeDB struct {
+	advisories map[string]map[string][]vulndb.Advisory
+	details    map[string]vulndb.Detail
+	asked      atomic.Int64
+	err        error
+}
+
+func (f *fakeDB) Buckets() []string {
+	var names []string
+	for name := range f.advisories {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (f *fakeDB) Advisories(bucket, pkg string) ([]vulndb.Advisory, error) {
+	f.asked.Add(1)
+	return f.advisories[bucket][pkg], f.err
+}
+
+func (f *fakeDB) Detail(id string) (vulndb.Detail, bool, error) {
+	d, ok := f.details[id]
+	return d, ok, nil
+}
+
+func (f *fakeDB) add(bucket, pkg string, a vulndb.Advisory) {
+	if f.advisories == nil {
+		f.advisories = map[string]map[string][]vulndb.Advisory{}
+	}
+	if f.advisories[bucket] == nil {
+		f.advisories[bucket] = map[string][]vulndb.Advisory{}
+	}
+	f.advisories[bucket][pkg] = append(f.advisories[bucket][pkg], a)
+}
+
+// found returns the ids that a key has.
+func found(t *testing.T, m *match.Matcher, key match.Key) []string {
+	t.Helper()
+	vulnerabilities, err := m.Findings(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, v := range vulnerabilities {
+		ids = append(ids, v.ID)
+	}
+	return ids
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, stream, version string
+		advisory              vulndb.Advisory
+		want                  bool
+	}{
+		{"deb below", "debian 12", "1.0-1", vulndb.Advisory{FixedVersion: "1.0-2"}, true},
+		{"deb equal", "debian 12", "1.0-2", vulndb.Advisory{FixedVersion: "1.0-2"}, false},
+		{"deb above", "debian 12", "1.0-3", vulndb.Advisory{FixedVersion: "1.0-2"}, false},
+		{"deb unfixed", "debian 12", "1.0", vulndb.Advisory{}, true},
+		{"deb epoch", "debian 12", "1:1.0", vulndb.Advisory{FixedVersion: "2.0"}, false},
+		{"deb epoch of the fix", "debian 12", "9.0", vulndb.Advisory{FixedVersion: "1:1.0"}, true},
+		{"deb tilde", "debian 12", "1.0~rc1", vulndb.Advisory{FixedVersion: "1.0"}, true},
+		{"deb unreadable fix", "debian 12", "1.0", vulndb.Advisory{FixedVersion: "soon"}, false},
+		{"deb unreadable version", "debian 12", "what", vulndb.Advisory{}, false},
+		{"ubuntu below", "ubuntu 18.04", "1.0ubuntu1", vulndb.Advisory{FixedVersion: "1.0ubuntu1.1"}, true},
+		{"apk below", "alpine 3.17", "1.2.12-r1", vulndb.Advisory{FixedVersion: "1.2.12-r2"}, true},
+		{"apk equal", "alpine 3.17", "1.2.12-r2", vulndb.Advisory{FixedVersion: "1.2.12-r2"}, false},
+		{"apk suffix", "alpine 3.17", "1.2_rc1-r0", vulndb.Advisory{FixedVersion: "1.2-r0"}, true},
+		{"apk never affected", "alpine 3.17", "1.0-r0", vulndb.Advisory{FixedVersion: "0"}, false},
+		{"apk unfixed", "alpine 3.17", "1.0-r0", vulndb.Advisory{AffectedVersion: "1.0-r0"}, true},
+		{"apk before it came", "alpine 3.17", "0.9-r0", vulndb.Advisory{AffectedVersion: "1.0-r0", FixedVersion: "1.1-r0"}, false},
+		{"apk within", "alpine 3.17", "1.0-r5", vulndb.Advisory{AffectedVersion: "1.0-r0", FixedVersion: "1.1-r0"}, true},
+		{"npm within", "npm", "4.17.11", vulndb.Advisory{VulnerableVersions: []string{"<4.17.12"}, PatchedVersions: []string{">=4.17.12"}}, true},
+		{"npm patched", "npm", "4.17.12", vulndb.Advisory{VulnerableVersions: []string{"<4.17.12"}, PatchedVersions: []string{">=4.17.12"}}, false},
+		{"npm only patched", "npm", "1.0.0", vulndb.Advisory{PatchedVersions: []string{">=2"}}, true},
+		{"npm unaffected", "npm", "1.0.0", vulndb.Advisory{VulnerableVersions: []string{"*"}, UnaffectedVersions: []string{"<1.5"}}, false},
+		{"npm several ranges", "npm", "2.0.0", vulndb.Advisory{VulnerableVersions: []string{">=1.7.0 <1.7.16", ">=2.0.0 <2.0.8"}}, true},
+		{"npm prerelease", "npm", "1.45.1-lts.1", vulndb.Advisory{VulnerableVersions: []string{">=1.4.4-lts.1, <2.0.0"}, PatchedVersions: []string{"2.0.0"}}, true},
+		{"npm empty range is every version", "npm", "1.0.0", vulndb.Advisory{VulnerableVersions: []string{""}}, true},
+		{"npm nothing said", "npm", "1.0.0", vulndb.Advisory{}, false},
+		{"npm unreadable range", "npm", "1.0.0", vulndb.Advisory{VulnerableVersions: []string{"!1.0.0"}}, false},
+		{"npm unreadable version", "npm", "1.2..4", vulndb.Advisory{VulnerableVersions: []string{"<2"}}, false},
+		{"a stream that nobody knows", "plan9 4", "1", vulndb.Advisory{}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			db := &fakeDB{}
+			bucket := tt.stream
+			if bucket == "npm" {
+				bucket = "npm::source"
+			}
+			tt.advisory.VulnerabilityID = "CVE-1"
+			db.add(bucket, "p", tt.advisory)
+			got := found(t, match.New(db), match.Key{Stream: tt.stream, Name: "p", Version: tt.version})
+			if (len(got) == 1) != tt.want {
+				t.Errorf("affected: %v, want %v", len(got) == 1, tt.want)
+			}
+		})
+	}
+}
+
+func TestFixedVersion(t *testing.T) {
+	t.Parallel()
+	for want, a := range map[string]vulndb.Advisory{
+		">=4.6.0":      {VulnerableVersions: []string{"<4.6.0"}, PatchedVersions: []string{">=4.6.0"}},
+		"1.2, 2.3":     {VulnerableVersions: []string{"<1.2", ">=2.0, <2.3", "<1.2"}},
+		"2.0":          {VulnerableVersions: []string{">=1.0, < 2.0", "<=0.5"}},
+		"1.7.16, 1.8.": {VulnerableVersions: []string{"*"}, PatchedVersions: []string{"1.7.16", "1.8."}, UnaffectedVersions: []string{"<0.1"}},
+	} {
+		db := &fakeDB{}
+		a.VulnerabilityID = "GHSA-1"
+		db.add("npm::x", "p", a)
+		got, err := match.New(db).Findings(match.Key{Stream: "npm", Name: "p", Version: "1.0.0"})
+		if err != nil || len(got) > 1 {
+			t.Fatal(got, err)
+		}
+		if len(got) == 1 && got[0].Fixed != want {
+			t.Errorf("fixed %q, want %q", got[0].Fixed, want)
+		}
+	}
+}
+
+func TestSeverity(t *testing.T) {
+	t.Parallel()
+	near := &types.DataSource{ID: "debian"}
+	record := func(overall string, vendors types.VendorSeverity) *vulndb.Detail {
+		return &vulndb.Detail{Severity: overall, VendorSeverity: vendors}
+	}
+	for _, tt := range []struct {
+		name, stream, id string
+		advisory         vulndb.Advisory
+		detail           *vulndb.Detail
+		want             match.Severity
+		source           string
+	}{
+		{"the source's own", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near},
+			record("LOW", types.VendorSeverity{"debian": 2, "nvd": 4}), match.Medium, "debian"},
+		{"NVD", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near},
+			record("LOW", types.VendorSeverity{"redhat": 2, "nvd": 4}), match.Critical, "nvd"},
+		{"GitHub before NVD for its ids", "npm", "GHSA-1", vulndb.Advisory{VulnerableVersions: []string{""}, DataSource: &types.DataSource{ID: "x"}},
+			record("LOW", types.VendorSeverity{"ghsa": 3, "nvd": 4}), match.High, "ghsa"},
+		{"not GitHub for other ids", "npm", "CVE-1", vulndb.Advisory{VulnerableVersions: []string{""}, DataSource: &types.DataSource{ID: "x"}},
+			record("LOW", types.VendorSeverity{"ghsa": 3}), match.Low, ""},
+		{"the record's overall", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near},
+			record("HIGH", types.VendorSeverity{"redhat": 2}), match.High, ""},
+		{"NVD does not know", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near},
+			record("HIGH", types.VendorSeverity{"nvd": 0}), match.High, ""},
+		{"nothing known", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near}, nil, match.Unknown, ""},
+		{"Debian rates the package", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near, Severity: 1},
+			record("HIGH", types.VendorSeverity{"debian": 4, "nvd": 4}), match.Low, "debian"},
+		{"Debian rates what has no record", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near, Severity: 1}, nil, match.Low, "debian"},
+		{"Ubuntu does not rate the package", "ubuntu 18.04", "CVE-1", vulndb.Advisory{DataSource: &types.DataSource{ID: "ubuntu"}, Severity: 1},
+			record("HIGH", types.VendorSeverity{"ubuntu": 2}), match.Medium, "ubuntu"},
+		{"the base of a rebuilt distribution", "debian 12", "CVE-1", vulndb.Advisory{DataSource: &types.DataSource{ID: "rebuilt", BaseID: "debian"}},
+			record("LOW", types.VendorSeverity{"debian": 3}), match.High, "debian"},
+		{"a severity out of range", "debian 12", "CVE-1", vulndb.Advisory{DataSource: near},
+			record("LOW", types.VendorSeverity{"debian": 77}), match.Unknown, "debian"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			db := &fakeDB{details: map[string]vulndb.Detail{}}
+			if tt.detail != nil {
+				db.details[tt.id] = *tt.detail
+			}
+			tt.advisory.VulnerabilityID = tt.id
+			bucket := tt.stream
+			if bucket == "npm" {
+				bucket = "npm::x"
+			}
+			db.add(bucket, "p", tt.advisory)
+			got, err := match.New(db).Findings(match.Key{Stream: tt.stream, Name: "p", Version: "1.0.0"})
+			if err != nil || len(got) != 1 {
+				t.Fatalf("got %v, %v", got, err)
+			}
+			if got[0].Severity != tt.want || got[0].SeveritySource != tt.source {
+				t.Errorf("%v by %q, want %v by %q", got[0].Severity, got[0].SeveritySource, tt.want, tt.source)
+			}
+		})
+	}
+}
+
+func TestDescription(t *testing.T) {
+	t.Parallel()
+	published := time.Date(2022, 8, 5, 0, 0, 0, 0, time.UTC)
+	db := &fakeDB{details: map[string]vulndb.Detail{"CVE-1": {
+		Title: "title", PublishedDate: &published, References: []string{"https://example.org/1"},
+		CVSS: types.VendorCVSS{"redhat": {V3Score: 5, V3Vector: "r"}, "nvd": {V2Score: 4, V2Vector: "v2", V3Score: 9.8, V3Vector: "v3"}},
+	}}}
+	db.add("debian 12", "p", vulndb.Advisory{VulnerabilityID: "CVE-1", DataSource: &types.DataSource{ID: "debian"}})
+	db.add("debian 12", "p", vulndb.Advisory{VulnerabilityID: "TEMP-2", Status: types.StatusWillNotFix})
+	got, err := match.New(db).Findings(match.Key{Stream: "debian 12", Name: "p", Version: "1.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []match.Vulnerability{
+		{ID: "CVE-1", Status: "affected", Source: "debian", Summary: &match.Summary{
+			Title: "title", Score: 9.8, Vector: "v3", Published: &published, URL: "https://nvd.nist.gov/vuln/detail/CVE-1",
+		}},
+		{ID: "TEMP-2", Status: "will_not_fix", Summary: &match.Summary{URL: "https://security-tracker.debian.org/tracker/TEMP-2"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestLastBucketOverrides(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{}
+	every := []string{""}
+	db.add("npm::a", "p", vulndb.Advisory{VulnerabilityID: "CVE-1", VulnerableVersions: every, PatchedVersions: []string{"1"}})
+	db.add("npm::b", "p", vulndb.Advisory{VulnerabilityID: "CVE-1", VulnerableVersions: every, PatchedVersions: []string{"2"}})
+	db.add("npm::b", "p", vulndb.Advisory{VulnerabilityID: "CVE-0", VulnerableVersions: every})
+	db.add("npmx::c", "p", vulndb.Advisory{VulnerabilityID: "CVE-9", VulnerableVersions: every})
+	db.add("nuget::c", "p", vulndb.Advisory{VulnerabilityID: "CVE-8", VulnerableVersions: every})
+	got, err := match.New(db).Findings(match.Key{Stream: "npm", Name: "p", Version: "1.0.0"})
+	if err != nil || len(got) != 2 || got[0].ID != "CVE-0" || got[1].ID != "CVE-1" || got[1].Fixed != "2" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestKeyOf(t *testing.T) {
+	t.Parallel()
+	p := inventory.Package{Name: "libssl3", Version: "3.0.7-r0", SourceName: "openssl", SourceVersion: "3.0.7", Arch: "x86_64"}
+	for _, tt := range []struct {
+		name      string
+		p         inventory.Package
+		ecosystem inventory.Ecosystem
+		os        inventory.OS
+		want      match.Key
+		ok        bool
+	}{
+		{"alpine by its repositories", p, inventory.Apk, inventory.OS{Family: "alpine", Version: "3.16.9", Repository: "3.17"},
+			match.Key{Stream: "alpine 3.17", Name: "openssl", Version: "3.0.7"}, true},
+		{"alpine by its release", p, inventory.Apk, inventory.OS{Family: "alpine", Version: "3.16.9"},
+			match.Key{Stream: "alpine 3.16", Name: "openssl", Version: "3.0.7"}, true},
+		{"alpine edge", p, inventory.Apk, inventory.OS{Family: "alpine", Version: "3.16.9", Repository: "edge"},
+			match.Key{Stream: "alpine edge", Name: "openssl", Version: "3.0.7"}, true},
+		{"debian", p, inventory.Dpkg, inventory.OS{Family: "debian", Version: "12.5"},
+			match.Key{Stream: "debian 12", Name: "openssl", Version: "3.0.7"}, true},
+		{"ubuntu", p, inventory.Dpkg, inventory.OS{Family: "ubuntu", Version: "18.04"},
+			match.Key{Stream: "ubuntu 18.04", Name: "openssl", Version: "3.0.7"}, true},
+		{"ubuntu with extended maintenance", p, inventory.Dpkg, inventory.OS{Family: "ubuntu", Version: "18.04", Extended: true},
+			match.Key{Stream: "ubuntu 18.04-ESM", Name: "openssl", Version: "3.0.7"}, true},
+		{"ubuntu that needs no extension yet", p, inventory.Dpkg, inventory.OS{Family: "ubuntu", Version: "24.04", Extended: true},
+			match.Key{Stream: "ubuntu 24.04", Name: "openssl", Version: "3.0.7"}, true},
+		{"npm whatever the system", inventory.Package{Name: "JSONStream", Version: "1.3.5"}, inventory.NPM, inventory.OS{},
+			match.Key{Stream: "npm", Name: "jsonstream", Version: "1.3.5"}, true},
+		{"unknown distribution", p, inventory.Dpkg, inventory.OS{Family: "kali", Version: "1"}, match.Key{}, false},
+		{"no distribution", p, inventory.Apk, inventory.OS{}, match.Key{}, false},
+		{"apk on debian", p, inventory.Apk, inventory.OS{Family: "debian", Version: "12"}, match.Key{}, false},
+		{"third party", inventory.Package{Name: "docker-ce", Version: "1", ThirdParty: true}, inventory.Dpkg,
+			inventory.OS{Family: "debian", Version: "12"}, match.Key{}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, ok := match.KeyOf(tt.p, tt.ecosystem, tt.os)
+			if ok != tt.ok || got != tt.want {
+				t.Errorf("got %+v %v, want %+v %v", got, ok, tt.want, tt.ok)
+			}
+		})
+	}
+}
+
+func TestKeyAsText(t *testing.T) {
+	t.Parallel()
+	for _, k := range []match.Key{
+		{Stream: "debian 12", Name: "openssl", Version: "1:3.0.7-1+b1"},
+		{Stream: "npm", Name: "@babel/core", Version: "7.0.0", Arch: "x86_64"},
+		{Stream: "npm", Name: "a|b c%7C", Version: "1 2|3"},
+	} {
+		text := k.String()
+		back, err := match.ParseKey(text)
+		if err != nil || back != k || strings.ContainsAny(text, " \n\x00") {
+			t.Errorf("%+v as %q comes back as %+v, %v", k, text, back, err)
+		}
+	}
+	if got := (match.Key{Stream: "debian 12", Name: "a", Version: "1:2"}).String(); got != "debian+12|a|1%3A2" {
+		t.Errorf("the text of a key must never change, it is %q", got)
+	}
+	for _, bad := range []string{"", "a|b", "a|b|%zz", "a|b|c|d|e"} {
+		if _, err := match.ParseKey(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestImage(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{}
+	db.add("debian 12", "openssl", vulndb.Advisory{VulnerabilityID: "CVE-2", FixedVersion: "3.1"})
+	db.add("debian 12", "openssl", vulndb.Advisory{VulnerabilityID: "CVE-1"})
+	db.add("npm::x", "lodash", vulndb.Advisory{VulnerabilityID: "GHSA-1", VulnerableVersions: []string{"<5"}})
+	system := inventory.PackageSet{Ecosystem: inventory.Dpkg, Packages: []inventory.Package{
+		{Name: "libssl3", Version: "3.0", SourceName: "openssl", Arch: "amd64"},
+		{Name: "libssl3", Version: "3.0", SourceName: "openssl", Arch: "i386"},
+		{Name: "openssl", Version: "3.0", ThirdParty: true},
+	}}
+	lodash := inventory.PackageSet{Ecosystem: inventory.NPM, Packages: []inventory.Package{{Name: "lodash", Version: "4.0.0"}}}
+	sets := map[inventory.SetID]inventory.PackageSet{"system": system, "lodash": lodash}
+	lookup := func(id inventory.SetID) (inventory.PackageSet, bool) { s, ok := sets[id]; return s, ok }
+	inv := inventory.Inventory{
+		Image: inventory.Image{Layers: []inventory.Layer{{DiffID: "base"}, {DiffID: "app"}}},
+		OS:    inventory.OS{Family: "debian", Version: "12.5"},
+		Sources: []inventory.Source{
+			{Set: "lodash", Path: "a/package.json", Layer: 1},
+			{Set: "lodash", Path: "b/package.json", Layer: 0},
+			{Set: "system", Path: "var/lib/dpkg/status", Layer: 1, Origins: []int{0, 1, 1}},
+			{Set: "system", Path: "var/lib/dpkg/status.d/x", Layer: 1},
+		},
+	}
+	m := match.New(db)
+	got, err := m.Image(inv, lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, f := range got {
+		lines = append(lines, strings.Join([]string{f.ID, f.Package, f.Installed, f.Fixed, f.Layer, f.Path}, " "))
+	}
+	want := []string{
+		// One package for two architectures and in two databases is one finding.
+		"CVE-1 libssl3 3.0  base var/lib/dpkg/status",
+		"CVE-2 libssl3 3.0 3.1 base var/lib/dpkg/status",
+		// One language package in two places is two.
+		"GHSA-1 lodash 4.0.0 5 app a/package.json",
+		"GHSA-1 lodash 4.0.0 5 base b/package.json",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	gaps, err := m.Gaps(inv, lookup)
+	if err != nil || len(gaps) != 1 || gaps[0].Stream != "debian 12" || gaps[0].Packages != 2 {
+		t.Errorf("gaps %+v, %v", gaps, err)
+	}
+	inv.OS.Version = "13.1"
+	if gaps, err = m.Gaps(inv, lookup); err != nil || len(gaps) != 2 || gaps[1].Packages != 4 {
+		t.Errorf("a release without advisories: gaps %+v, %v", gaps, err)
+	}
+	inv.OS = inventory.OS{}
+	if gaps, err = m.Gaps(inv, lookup); err != nil || len(gaps) != 1 || gaps[0].Packages != 6 {
+		t.Errorf("no operating system: gaps %+v, %v", gaps, err)
+	}
+	delete(sets, "lodash")
+	if _, err := m.Image(inv, lookup); err == nil {
+		t.Error("a missing set must be an error, not an image without findings")
+	}
+	if _, err := m.Gaps(inv, lookup); err == nil {
+		t.Error("a missing set must be an error, not an image without gaps")
+	}
+}
+
+func TestEqualKeysAreComputedOnce(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{}
+	db.add("debian 12", "p", vulndb.Advisory{VulnerabilityID: "CVE-1"})
+	m := match.New(db)
+	key := match.Key{Stream: "debian 12", Name: "p", Version: "1"}
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 100 {
+				if got, err := m.Findings(key); err != nil || len(got) != 1 {
+					t.Errorf("got %v, %v", got, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if n := db.asked.Load(); n != 1 {
+		t.Errorf("the database was asked %d times", n)
+	}
+}
+
+func TestErrorsAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{err: errors.New("disk on fire")}
+	db.add("debian 12", "p", vulndb.Advisory{VulnerabilityID: "CVE-1"})
+	m := match.New(db)
+	key := match.Key{Stream: "debian 12", Name: "p", Version: "1"}
+	if _, err := m.Findings(key); !errors.Is(err, db.err) {
+		t.Errorf("got %v, want the database's error", err)
+	}
+	db.err = nil
+	if got := found(t, m, key); len(got) != 1 {
+		t.Errorf("after the fire: %v", got)
+	}
+}
+
+func TestSeverityText(t *testing.T) {
+	t.Parallel()
+	for _, s := range match.Severities() {
+		text, err := s.MarshalText()
+		var back match.Severity
+		if err != nil || back.UnmarshalText(text) != nil || back != s {
+			t.Errorf("%v is %s and comes back as %v", s, text, back)
+		}
+	}
+	var s match.Severity
+	if err := s.UnmarshalText([]byte("terrible")); err == nil {
+		t.Error("an unknown severity is accepted")
+	}
+	if got, err := match.ParseSeverity("high"); err != nil || got != match.High {
+		t.Errorf("lower case: %v, %v", got, err)
+	}
+}
+
+func FuzzVersions(f *testing.F) {
+	f.Add("1.0-1", "1.0-2", "<2")
+	f.Add("1:1.2.3~rc1", "", ">=1.0.0 <2 || 3.x")
+	f.Add("1.2.12-r1", "1.2.12-r2", "^1.2")
+	f.Fuzz(func(t *testing.T, version, fixed, versions string) {
+		db := &fakeDB{}
+		for _, bucket := range []string{"debian 12", "alpine 3.17", "npm::x"} {
+			db.add(bucket, "p", vulndb.Advisory{VulnerabilityID: "CVE-1", FixedVersion: fixed, VulnerableVersions: []string{versions}})
+		}
+		m := match.New(db)
+		for _, stream := range []string{"debian 12", "alpine 3.17", "npm"} {
+			_, _ = m.Findings(match.Key{Stream: stream, Name: "p", Version: version})
+		}
+	})
+}
