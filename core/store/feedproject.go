@@ -77,9 +77,9 @@ func projectAs[T any](tx *sql.Tx, r syncer.Record, put func(*sql.Tx, T) error) e
 	return put(tx, v)
 }
 
-// unproject removes what project wrote. Finding lists and package sets stay: they
-// are named by their content and shared, and the sweep collects those that nobody
-// names.
+// unproject removes what project wrote. Finding lists and package sets that
+// something still names stay, and the sweep collects them later: they are named
+// by their content and shared with this cluster's own images.
 func unproject(tx *sql.Tx, r syncer.Record) error {
 	var err error
 	switch feed.Kind(r.Kind) {
@@ -101,6 +101,10 @@ func unproject(tx *sql.Tx, r syncer.Record) error {
 		// The children are content without an origin: a registry of this cluster may have listed them too.
 		_, err = tx.Exec(`DELETE FROM index_children WHERE index_digest = ?
 			AND NOT EXISTS (SELECT 1 FROM index_manifests WHERE digest = ?)`, r.Key, r.Key)
+	case feed.KindFindings:
+		_, err = tx.Exec(`DELETE FROM finding_lists WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM verdicts WHERE findings = ?)`, r.Key, r.Key)
+	case feed.KindPackageSet:
+		_, err = tx.Exec(`DELETE FROM package_sets WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM inventory_sets WHERE hash = ?)`, r.Key, r.Key)
 	case feed.KindImage:
 		err = deleteImage(tx, model.Federated, model.Digest(r.Key))
 	case feed.KindInventory:
