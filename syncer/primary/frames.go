@@ -78,7 +78,8 @@ func (p *Peer) takeWant(now time.Time, body []byte) ([]Effect, error) {
 		return p.beatNow(now), nil
 	}
 	f.wanted, f.fresh = true, pos.IsZero()
-	f.sent, f.acked, f.floor, f.epoch = pos.Revision, pos.Revision, place.Floor, p.epoch
+	f.sent, f.acked, f.epoch = pos.Revision, pos.Revision, p.epoch
+	f.floor, f.seen = place.Floor, place.Seen
 	return p.next(), nil
 }
 
