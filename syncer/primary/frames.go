@@ -99,11 +99,11 @@ func (p *Peer) acknowledge(place wire.Place) {
 	if !ok {
 		return
 	}
-	f.epoch, f.acked = place.Position.Epoch, place.Position.Revision
-	if !f.wanted || f.epoch != p.epoch {
+	if !f.wanted || place.Position.Epoch != p.epoch {
+		f.epoch, f.acked = place.Position.Epoch, place.Position.Revision
 		return
 	}
-	f.acked = min(f.acked, f.sent)
+	f.acked = max(f.acked, min(place.Position.Revision, f.sent))
 	for len(f.unsent) > 0 && f.unsent[0].to <= f.acked {
 		p.inFlight -= f.unsent[0].size
 		f.unsent = f.unsent[1:]
