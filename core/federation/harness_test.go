@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -283,6 +284,20 @@ func (c *cluster) restart() {
 	c.kill()
 	c.open()
 	c.start()
+}
+
+// copyDatabase copies the database of a daemon that is not running.
+func (c *cluster) copyDatabase() (path string) {
+	c.t.Helper()
+	body, err := os.ReadFile(c.path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	path = filepath.Join(c.t.TempDir(), "backup.db")
+	if err := os.WriteFile(path, body, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
 }
 
 func (c *cluster) promote() {

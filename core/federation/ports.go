@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/syncer"
 )
 
 // Memberships keeps what this cluster is in a federation.
@@ -72,6 +73,13 @@ type Changes interface {
 	// FeedChanged receives a value after commits that moved the feed.
 	FeedChanged() <-chan struct{}
 	CollectTombstones(ctx context.Context, before time.Time) error
+}
+
+// Replica is a member's copy of the feed.
+type Replica interface {
+	syncer.MemberStore
+	// Reproject brings the services' tables to what this version makes of the copy.
+	Reproject(ctx context.Context) error
 }
 
 // Summarizer sums up this cluster for the primary.

@@ -28,7 +28,7 @@ type Store struct {
 	Changes     Changes
 	Summarizer  Summarizer
 	Feed        syncer.PrimaryStore
-	Replica     syncer.MemberStore
+	Replica     Replica
 }
 
 // Options are what the service is built from.

@@ -64,8 +64,14 @@ func (s *Store) EnterFederation(ctx context.Context, m model.Membership, secrets
 				return err
 			}
 		}
+		if m.Role != model.Primary {
+			return nil
+		}
 		settings, err := feed.Put(feed.KindSettings, "settings", model.FedSettings{})
 		if err != nil {
+			return err
+		}
+		if err := putFedSettings(tx, model.FedSettings{}); err != nil {
 			return err
 		}
 		return s.publish(tx, settings)
