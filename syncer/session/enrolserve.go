@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"time"
 
@@ -22,6 +23,12 @@ func smallLimits() wire.Limits { return wire.Limits{Message: 64 << 10, Bulk: 1} 
 // serveEnrolment runs the one exchange that needs no client certificate. The
 // returned error has been told to the joiner as far as it may know.
 func (s *Server) serveEnrolment(ctx context.Context, conn *tls.Conn) error {
+	select {
+	case s.desks <- struct{}{}:
+		defer func() { <-s.desks }()
+	default:
+		return fmt.Errorf("session: %d enrolments are under way: %w", enrolments, syncer.ErrTooLarge)
+	}
 	if err := conn.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
 		return fmt.Errorf("session: enrolment: %w", err)
 	}
@@ -97,8 +104,11 @@ func (s *Server) checkApplication(ctx context.Context, conn *tls.Conn, nonce []b
 }
 
 // serveRenewal answers one request for a new certificate on a stream of a session.
-func (s *Server) serveRenewal(ctx context.Context, stream io.ReadWriteCloser, peer Peer) error {
+func (s *Server) serveRenewal(ctx context.Context, stream net.Conn, peer Peer) error {
 	defer stream.Close()
+	if err := stream.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
+		return fmt.Errorf("session: renewal: %w", err)
+	}
 	f, err := expect(wire.NewReader(stream, smallLimits(), nil), wire.TypeRenew)
 	if err != nil {
 		return err
