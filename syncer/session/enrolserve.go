@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,14 +24,16 @@ func smallLimits() wire.Limits { return wire.Limits{Message: 64 << 10, Bulk: 1} 
 // serveEnrolment runs the one exchange that needs no client certificate. The
 // returned error has been told to the joiner as far as it may know.
 func (s *Server) serveEnrolment(ctx context.Context, conn *tls.Conn) error {
+	if err := conn.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
+		return fmt.Errorf("session: enrolment: %w", err)
+	}
 	select {
 	case s.desks <- struct{}{}:
 		defer func() { <-s.desks }()
 	default:
-		return fmt.Errorf("session: %d enrolments are under way: %w", enrolments, syncer.ErrTooLarge)
-	}
-	if err := conn.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
-		return fmt.Errorf("session: enrolment: %w", err)
+		busy := &Refusal{CodeUnavailable, "too many clusters are joining at this moment: try again in a minute"}
+		_, err := conn.Write(refusalFrame(busy).Append(nil))
+		return errors.Join(busy, err)
 	}
 	reader := wire.NewReader(conn, smallLimits(), nil)
 	nonce := make([]byte, nonceSize)
