@@ -38,6 +38,11 @@ func putPackedInventory(tx *sql.Tx, origin model.Origin, digest model.Digest, se
 
 // deleteInventory removes what was found in an image; its package sets stay.
 func deleteInventory(tx *sql.Tx, origin model.Origin, digest model.Digest) error {
+	if origin == model.Local {
+		if _, err := tx.Exec(`DELETE FROM matched_ahead WHERE digest = ?`, digest); err != nil {
+			return fmt.Errorf("store: remove the inventory of %s: %w", digest, err)
+		}
+	}
 	for _, q := range []string{
 		`DELETE FROM inventory_sets WHERE origin = ? AND digest = ?`,
 		`DELETE FROM inventories WHERE origin = ? AND digest = ?`,
