@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // KeyID names a content key: the first sixteen bytes of the SHA-256 of the
@@ -42,11 +43,12 @@ func rotationMessage(federation string, successor ed25519.PublicKey) []byte {
 	return append(append(msg, 0), successor...)
 }
 
-// Ring holds the content keys that a member trusts. It is not safe for
-// concurrent use.
+// Ring holds the content keys that a side trusts. It is safe for concurrent use.
 type Ring struct {
 	federation string
-	keys       map[KeyID]ed25519.PublicKey
+
+	mu   sync.RWMutex
+	keys map[KeyID]ed25519.PublicKey
 }
 
 // NewRing returns a ring that trusts one key: the one the enrolment delivered.
@@ -65,13 +67,15 @@ func (r *Ring) Accept(chain []Rotation) (added []Rotation, err error) {
 		if len(rot.New) != ed25519.PublicKeySize {
 			return added, fmt.Errorf("syncer: rotation to a key of %d bytes: %w", len(rot.New), ErrCorrupt)
 		}
-		if _, known := r.keys[KeyIDOf(rot.New)]; known {
+		if _, known := r.key(KeyIDOf(rot.New)); known {
 			continue
 		}
 		if err := r.Verify(rot.Signer, rotationMessage(r.federation, rot.New), rot.Signature); err != nil {
 			return added, fmt.Errorf("syncer: rotation to content key %s: %w", KeyIDOf(rot.New), err)
 		}
+		r.mu.Lock()
 		r.keys[KeyIDOf(rot.New)] = slices.Clone(rot.New)
+		r.mu.Unlock()
 		added = append(added, rot)
 	}
 	return added, nil
@@ -79,7 +83,7 @@ func (r *Ring) Accept(chain []Rotation) (added []Rotation, err error) {
 
 // Verify reports whether the named key is trusted and made this signature.
 func (r *Ring) Verify(id KeyID, message, signature []byte) error {
-	key, ok := r.keys[id]
+	key, ok := r.key(id)
 	if !ok {
 		return fmt.Errorf("syncer: content key %q is not known here: %w", id, ErrSignature)
 	}
@@ -87,4 +91,11 @@ func (r *Ring) Verify(id KeyID, message, signature []byte) error {
 		return fmt.Errorf("syncer: wrong signature of content key %s: %w", id, ErrSignature)
 	}
 	return nil
+}
+
+func (r *Ring) key(id KeyID) (ed25519.PublicKey, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	key, ok := r.keys[id]
+	return key, ok
 }

@@ -75,8 +75,12 @@ type Mark struct {
 	// Floor is the floor of the stream when the member began to fill an empty copy:
 	// deletions up to it need no tombstone here. See [Head.Missed].
 	Floor uint64
-	// Seal is the signed header of the batch that led here, by which the member
-	// can prove to a primary restored from a backup that it has lost history.
+	// Seen is the head at which the primary had read the latest answer applied
+	// here. Answers read before it are not accepted any more: they could bring back
+	// what is known to be old.
+	Seen uint64
+	// Seal is the signed header of the answer that named Seen. With it the member
+	// proves to a primary restored from a backup that it has lost history.
 	Seal []byte
 }
 
@@ -95,8 +99,9 @@ type Change struct {
 	// record is a tombstone. Members keep no tombstones.
 	Put []Record
 	// KeepOrphans sets aside every live record that Replace removes or Put
-	// overwrites with other content: after a change of epoch they may be all that
-	// is left of what the primary once said.
+	// overwrites with other content: where trees differ for no known reason, or
+	// after a change of epoch, they may be all that is left of what the primary
+	// once said.
 	KeepOrphans bool
 	// Mark, when not nil, becomes the mark of the stream.
 	Mark *Mark

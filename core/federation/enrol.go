@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type registrar struct {
 	mu      sync.RWMutex
 	members map[string]string // id by key
 	removed map[string]string // reason by key
+	offered map[string]int    // by member, how many records it holds that this primary has lost
 }
 
 var _ session.Enroller = (*registrar)(nil)
@@ -58,7 +60,7 @@ func (r *registrar) load(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.members, r.removed = members, removed
+	r.members, r.removed, r.offered = members, removed, map[string]int{}
 	return nil
 }
 
@@ -133,7 +135,7 @@ func (r *registrar) candidate(a session.Application) (model.Cluster, error) {
 	}
 	return model.Cluster{
 		ID: info.ClusterID, Name: a.Name, Role: model.Managed, JoinedAt: r.now(), LastSeen: r.now(),
-		Version: info.Version[:min(len(info.Version), 64)],
+		Version: strings.ToValidUTF8(info.Version[:min(len(info.Version), 64)], ""),
 	}, nil
 }
 

@@ -28,7 +28,7 @@ func (s *Service) Leave(ctx context.Context, actor model.Actor, force bool) (err
 	if err != nil {
 		return err
 	}
-	if err := s.tellLeaving(ctx); err != nil {
+	if err := s.tellLeaving(ctx); err != nil && s.stillManaged(ctx) {
 		if !force {
 			return fault.New(fault.Unavailable, "federation: the primary %q at %s was not told: %w", m.PrimaryName, m.PrimaryAddress, err).
 				WithHint("try again when it can be reached, or leave by force and remove this cluster on the primary")
@@ -44,7 +44,8 @@ func (s *Service) Leave(ctx context.Context, actor model.Actor, force bool) (err
 	return nil
 }
 
-// tellLeaving says farewell. The agent cleans up when the primary has answered.
+// tellLeaving says farewell, over as many sessions as it takes. The agent cleans
+// up when the primary has answered.
 func (s *Service) tellLeaving(ctx context.Context) error {
 	p := s.active.playing()
 	if p == nil || p.agent == nil {
@@ -52,9 +53,27 @@ func (s *Service) tellLeaving(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timing.Notify)
 	defer cancel()
-	err := p.agent.Leave(ctx)
-	if errors.Is(err, link.ErrRemoved) {
-		return nil
+	go func() {
+		defer cancel() // an agent that has ended takes no orders
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+		}
+	}()
+	for {
+		err := p.agent.Leave(ctx)
+		switch {
+		case err == nil || errors.Is(err, link.ErrRemoved):
+			return nil
+		case ctx.Err() != nil:
+			return err
+		}
 	}
-	return err
+}
+
+// stillManaged is false when the agent has cleaned up although the farewell was
+// lost: the primary may say it another time.
+func (s *Service) stillManaged(ctx context.Context) bool {
+	m, err := s.Membership(ctx)
+	return err != nil || m.Role == model.Managed
 }

@@ -44,7 +44,13 @@ func (s *Service) newManagedPart(ctx context.Context, m model.Membership) (*part
 	if err != nil {
 		return nil, err
 	}
-	return &part{agent: agent, run: agent.Run}, nil
+	return &part{agent: agent, run: func(ctx context.Context) error {
+		if err := s.o.Store.Replica.Reproject(ctx); err != nil {
+			return err
+		}
+		s.applied(nil)
+		return agent.Run(ctx)
+	}}, nil
 }
 
 // Dial implements [link.Dialer].

@@ -104,6 +104,13 @@ func (r *registrar) Orphans(ctx context.Context, member string, records []syncer
 	for _, record := range records {
 		kinds[record.Kind]++
 	}
+	r.mu.Lock()
+	known := r.offered[member] == len(records)
+	r.offered[member] = len(records)
+	r.mu.Unlock()
+	if known {
+		return nil, nil
+	}
 	r.log.Warn("a member holds records that this primary has lost", "member", member, "records", len(records), "kinds", kinds)
 	r.audit(ctx, model.System(), "federation.orphans", member, fmt.Errorf("%d records that this primary no longer knows: %v", len(records), kinds))
 	return nil, nil

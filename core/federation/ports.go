@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/syncer"
 )
 
 // Memberships keeps what this cluster is in a federation.
@@ -45,8 +46,9 @@ type Members interface {
 	EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error)
 	Clusters(ctx context.Context) ([]model.Cluster, error)
 	// SaveClusterSeen keeps when a member was last heard, its release and how much
-	// it had applied, and for the summary what it said of itself.
+	// it had applied.
 	SaveClusterSeen(ctx context.Context, c model.Cluster) error
+	// SaveClusterSummary keeps what a member says of itself now.
 	SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error
 	// RemoveCluster ends a membership and remembers the key with the reason.
 	RemoveCluster(ctx context.Context, id, reason string) error
@@ -71,6 +73,13 @@ type Changes interface {
 	// FeedChanged receives a value after commits that moved the feed.
 	FeedChanged() <-chan struct{}
 	CollectTombstones(ctx context.Context, before time.Time) error
+}
+
+// Replica is a member's copy of the feed.
+type Replica interface {
+	syncer.MemberStore
+	// Reproject brings the services' tables to what this version makes of the copy.
+	Reproject(ctx context.Context) error
 }
 
 // Summarizer sums up this cluster for the primary.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type primary struct {
 	registrar *registrar
 	hub       *link.Hub
 	server    *session.Server
+	listener  net.Listener // nil unless open already
 
 	mu  sync.Mutex
 	own session.Credential // made anew at two thirds of its life
@@ -74,6 +76,7 @@ func (s *Service) newPrimaryPart(ctx context.Context, m model.Membership) (*part
 	if err != nil {
 		return nil, err
 	}
+	p.listener, s.listener = s.listener, nil
 	return &part{primary: p, run: p.run}, nil
 }
 
@@ -109,9 +112,12 @@ const (
 )
 
 func (p *primary) run(ctx context.Context) error {
-	listener, err := p.s.o.Transport.Listen(ctx, p.s.o.Listen)
-	if err != nil {
-		return fmt.Errorf("federation: open the fed port %s: %w", p.s.o.Listen, err)
+	listener := p.listener
+	if listener == nil {
+		var err error
+		if listener, err = p.s.o.Transport.Listen(ctx, p.s.o.Listen); err != nil {
+			return fmt.Errorf("federation: open the fed port %s: %w", p.s.o.Listen, err)
+		}
 	}
 	p.s.o.Log.Info("fed port is open", "address", listener.Addr().String(), "federation", p.registrar.self.FederationID)
 	web := &http.Server{

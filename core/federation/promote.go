@@ -35,9 +35,21 @@ func (s *Service) Promote(ctx context.Context, actor model.Actor, name, advertis
 	if _, err := s.as(ctx, model.Standalone); err != nil {
 		return err
 	}
-	if err := s.probe(ctx); err != nil {
-		return err
+	listener, err := s.o.Transport.Listen(ctx, s.o.Listen)
+	if err != nil {
+		return fault.New(fault.Unavailable, "federation: open the fed port %s: %w", s.o.Listen, err).
+			WithHint("free the port or choose another with --fed-listen")
 	}
+	if err := s.found(ctx, actor, name, advertise); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	s.listener = listener
+	s.changed()
+	return nil
+}
+
+// found makes the federation.
+func (s *Service) found(ctx context.Context, actor model.Actor, name, advertise string) error {
 	m, err := s.identify(ctx)
 	if err != nil {
 		return err
@@ -58,7 +70,6 @@ func (s *Service) Promote(ctx context.Context, actor model.Actor, name, advertis
 			return errors.Join(err, s.o.Store.Memberships.LeaveFederation(context.WithoutCancel(ctx)))
 		}
 	}
-	s.changed()
 	return nil
 }
 
@@ -79,16 +90,6 @@ func checkAddress(address string) error {
 			WithHint("give host:port, for example primary.example.com:11443")
 	}
 	return nil
-}
-
-// probe tells early that the fed port cannot be opened.
-func (s *Service) probe(ctx context.Context) error {
-	ln, err := s.o.Transport.Listen(ctx, s.o.Listen)
-	if err != nil {
-		return fault.New(fault.Unavailable, "federation: open the fed port %s: %w", s.o.Listen, err).
-			WithHint("free the port or choose another with --fed-listen")
-	}
-	return ln.Close()
 }
 
 func (s *Service) newAuthority(federation string) ([]byte, error) {

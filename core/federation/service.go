@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type Store struct {
 	Changes     Changes
 	Summarizer  Summarizer
 	Feed        syncer.PrimaryStore
-	Replica     syncer.MemberStore
+	Replica     Replica
 }
 
 // Options are what the service is built from.
@@ -77,6 +78,9 @@ type Service struct {
 	turn   chan struct{} // held by whoever changes the role, or starts what it asks for
 	wake   chan struct{} // a role has changed
 	active activity
+	// listener is the fed port that Promote opened, until Run takes it over; only
+	// who has the turn touches it.
+	listener net.Listener
 }
 
 // New checks that nothing is missing and does no work.

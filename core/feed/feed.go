@@ -92,27 +92,22 @@ func Decode(r Record, v any) error {
 	return nil
 }
 
-// RegistryOf is the registry a tag key belongs to.
-func RegistryOf(tagKey string) string {
-	name, _, _ := strings.Cut(tagKey, "/")
-	return name
-}
-
-// ParseVerdictKey takes a key of [VerdictKey] apart.
-func ParseVerdictKey(key string) (digest model.Digest, source model.Source, producer string, ok bool) {
+// ParseVerdictKey takes a key of [VerdictKey] apart, into a verdict that has
+// nothing else.
+func ParseVerdictKey(key string) (v model.Verdict, ok bool) {
 	parts := strings.SplitN(key, "/", 3)
 	if len(parts) != 3 {
-		return "", "", "", false
+		return v, false
 	}
-	return model.Digest(parts[0]), model.Source(parts[1]), parts[2], true
+	return model.Verdict{Digest: model.Digest(parts[0]), Source: model.Source(parts[1]), Producer: parts[2]}, true
 }
 
-// ParseTagKey takes a key of [TagKey] apart.
-func ParseTagKey(key string) (registry, repository, tag string, ok bool) {
+// ParseTagKey takes a key of [TagKey] apart, into a tag that has nothing else.
+func ParseTagKey(key string) (t model.Tag, ok bool) {
 	registry, rest, found := strings.Cut(key, "/")
 	colon := strings.LastIndexByte(rest, ':')
 	if !found || colon < 0 {
-		return "", "", "", false
+		return t, false
 	}
-	return registry, rest[:colon], rest[colon+1:], true
+	return model.Tag{Registry: registry, Repository: rest[:colon], Tag: rest[colon+1:]}, true
 }

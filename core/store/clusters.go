@@ -133,14 +133,15 @@ func (s *Store) SaveClusterSeen(ctx context.Context, c model.Cluster) error {
 	})
 }
 
-// SaveClusterSummary keeps what a member said of itself.
+// SaveClusterSummary keeps what a member says of itself now.
 func (s *Store) SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error {
 	body, err := json.Marshal(summary)
 	if err != nil {
 		return fmt.Errorf("store: encode the summary of cluster %s: %w", id, err)
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
-		return execOne(tx, "cluster", id, `UPDATE fed_clusters SET summary = ? WHERE id = ?`, body, id)
+		return execOne(tx, "cluster", id, `UPDATE fed_clusters SET summary = ?, last_seen = ? WHERE id = ?`,
+			body, s.now().UnixMilli(), id)
 	})
 }
 

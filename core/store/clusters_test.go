@@ -114,7 +114,7 @@ func TestClustersAreSeenAndRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.LastSeen, c.Version, c.Applied, c.Summary = at(9), "1.2.3", 7, model.ClusterSummary{Images: 3}
-	if err := errors.Join(s.SaveClusterSeen(t.Context(), c), s.SaveClusterSummary(t.Context(), c.ID, c.Summary)); err != nil {
+	if err := errors.Join(s.SaveClusterSummary(t.Context(), c.ID, c.Summary), s.SaveClusterSeen(t.Context(), c)); err != nil {
 		t.Fatal(err)
 	}
 	clusters, err := s.Clusters(t.Context())

@@ -148,7 +148,11 @@ func (s *Store) read(ctx context.Context, fn func(*sql.Tx) error) error {
 		return fmt.Errorf("store: begin to read: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	return fn(tx)
+	err = fn(tx)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("store: read: %w", ctx.Err()) // the driver says it less clearly
+	}
+	return err
 }
 
 // feedView is one stream in one snapshot.

@@ -11,12 +11,16 @@ import (
 	"github.com/muster-sec/muster/syncer/storetest"
 )
 
-// writtenFeed is a Feed with the writing side that the conformance suite wants.
-type writtenFeed struct{ *Feed }
+// writtenFeed is a Feed with the writing side that the conformance suite and the
+// simulation want.
+type writtenFeed struct {
+	*Feed
+	priority syncer.Priority
+}
 
 func (f writtenFeed) Write(ctx context.Context, records ...syncer.Record) (revision uint64, err error) {
 	err = f.s.write(ctx, func(tx *sql.Tx) error {
-		revision, err = f.s.writeFeed(tx, storetest.Priority(), records)
+		revision, err = f.s.writeFeed(tx, f.priority, records)
 		return err
 	})
 	return revision, err
@@ -30,7 +34,7 @@ func (f writtenFeed) Collect(ctx context.Context, upTo uint64) error {
 
 func TestFeedConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Primary(t, func(t *testing.T) storetest.Feed { return writtenFeed{open(t).Feed()} })
+	storetest.Primary(t, func(t *testing.T) storetest.Feed { return writtenFeed{open(t).Feed(), storetest.Priority()} })
 }
 
 // readReplica is a Replica with the reading side that the suite wants. It owns

@@ -23,12 +23,12 @@ func (s *Store) Replica() *Replica { return &Replica{s} }
 // State implements [syncer.MemberStore].
 func (r *Replica) State(ctx context.Context) (state syncer.MemberState, err error) {
 	err = r.s.read(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.Query(`SELECT scope, class, mark_epoch, mark_revision, mark_floor, seal FROM feed_streams ORDER BY class, scope`)
+		rows, err := tx.Query(`SELECT scope, class, mark_epoch, mark_revision, mark_floor, mark_seen, seal FROM feed_streams ORDER BY class, scope`)
 		if err != nil {
 			return fmt.Errorf("store: read the marks: %w", err)
 		}
 		state.Marks, err = collect(rows, func(rows *sql.Rows) (m syncer.Mark, err error) {
-			err = rows.Scan(&m.Stream.Scope, &m.Stream.Class, &m.Position.Epoch, &m.Position.Revision, &m.Floor, &m.Seal)
+			err = rows.Scan(&m.Stream.Scope, &m.Stream.Class, &m.Position.Epoch, &m.Position.Revision, &m.Floor, &m.Seen, &m.Seal)
 			return m, err
 		})
 		if err != nil {
@@ -93,8 +93,8 @@ func (r *Replica) apply(tx *sql.Tx, c syncer.Change) (syncer.Hash, error) {
 		}
 	}
 	if c.Mark != nil {
-		_, err := tx.Exec(`UPDATE feed_streams SET mark_epoch = ?, mark_revision = ?, mark_floor = ?, seal = ? WHERE id = ?`,
-			c.Mark.Position.Epoch, c.Mark.Position.Revision, c.Mark.Floor, c.Mark.Seal, id)
+		_, err := tx.Exec(`UPDATE feed_streams SET mark_epoch = ?, mark_revision = ?, mark_floor = ?, mark_seen = ?, seal = ? WHERE id = ?`,
+			c.Mark.Position.Epoch, c.Mark.Position.Revision, c.Mark.Floor, c.Mark.Seen, c.Mark.Seal, id)
 		if err != nil {
 			return syncer.Hash{}, fmt.Errorf("store: write the mark of %s: %w", c.Stream, err)
 		}

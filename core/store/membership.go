@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/feed"
@@ -63,8 +64,14 @@ func (s *Store) EnterFederation(ctx context.Context, m model.Membership, secrets
 				return err
 			}
 		}
+		if m.Role != model.Primary {
+			return nil
+		}
 		settings, err := feed.Put(feed.KindSettings, "settings", model.FedSettings{})
 		if err != nil {
+			return err
+		}
+		if err := putFedSettings(tx, model.FedSettings{}); err != nil {
 			return err
 		}
 		return s.publish(tx, settings)
@@ -104,27 +111,44 @@ func (s *Store) LeaveFederation(ctx context.Context) error {
 // emptyFederation removes all traces of a federation but the membership row.
 // The epoch and the last revision stay: they must never go back.
 func emptyFederation(tx *sql.Tx) error {
-	for _, statement := range []string{
+	for _, statement := range slices.Concat(cleanFederated(), []string{
 		`DELETE FROM feed_records`, `DELETE FROM feed_nodes`, `DELETE FROM feed_streams`,
 		`DELETE FROM feed_orphans`, `DELETE FROM feed_rotations`,
 		`DELETE FROM fed_secrets`, `DELETE FROM fed_tokens`, `DELETE FROM fed_clusters`, `DELETE FROM fed_removed`,
 		`DELETE FROM meta WHERE name = '` + fedSettingsName + `'`,
-	} {
+	}) {
 		if _, err := tx.Exec(statement); err != nil {
 			return fmt.Errorf("store: clean up after a federation: %w", err)
 		}
 	}
-	return deleteFederatedObjects(tx)
+	return nil
 }
 
-// deleteFederatedObjects removes what is of origin "fed" in every service's tables.
-func deleteFederatedObjects(tx *sql.Tx) error {
-	for _, table := range []string{"images", "tags", "verdicts", "rules"} {
-		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE origin = ?`, model.Federated); err != nil {
-			return fmt.Errorf("store: remove federated %s: %w", table, err)
-		}
+// cleanFederated are the statements that remove federated objects from the tables
+// of the services: what the feed has brought (origin 'fed', and content that
+// nothing else refers to), and what a primary administered for all (registries
+// named fed.*; their images stay, as scans of its own).
+func cleanFederated() []string {
+	const fedRuns = `(SELECT id FROM runs WHERE substr(registry, 1, 4) = 'fed.')`
+	return []string{
+		`DELETE FROM rules WHERE origin = 'fed'`,
+		`DELETE FROM tags WHERE origin = 'fed' OR substr(registry, 1, 4) = 'fed.'`,
+		`DELETE FROM verdicts WHERE origin = 'fed'`,
+		`DELETE FROM images WHERE origin = 'fed'`,
+		`DELETE FROM images WHERE status IN ('scheduled', 'scanning') AND digest IN (SELECT digest FROM jobs WHERE run_id IN ` + fedRuns + `)
+			AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.digest = images.digest)`,
+		`DELETE FROM inventory_sets WHERE origin = 'fed'`,
+		`DELETE FROM inventories WHERE origin = 'fed'`,
+		`DELETE FROM index_children WHERE NOT EXISTS (SELECT 1 FROM index_manifests m WHERE m.digest = index_digest)`,
+		`DELETE FROM finding_lists WHERE hash IN (SELECT name FROM feed_records WHERE kind = 'findings')
+			AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.findings = hash)`,
+		`DELETE FROM package_sets WHERE hash IN (SELECT name FROM feed_records WHERE kind = 'packageset')
+			AND NOT EXISTS (SELECT 1 FROM inventory_sets i WHERE i.hash = package_sets.hash)`,
+		`DELETE FROM jobs WHERE run_id IN ` + fedRuns,
+		`DELETE FROM runs WHERE substr(registry, 1, 4) = 'fed.'`,
+		`DELETE FROM registries WHERE origin = 'fed' OR substr(name, 1, 4) = 'fed.'`,
+		`UPDATE images SET federated = 0 WHERE federated = 1`,
 	}
-	return nil
 }
 
 // FedSecret gives the sealed secret of a name, fault.NotFound when there is none.

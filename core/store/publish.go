@@ -2,8 +2,8 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/muster-sec/muster/core/feed"
 	"github.com/muster-sec/muster/core/model"
@@ -42,17 +42,20 @@ func (s *Store) writeFeed(tx *sql.Tx, priority syncer.Priority, records []syncer
 		return 0, fmt.Errorf("store: read the feed's revision: %w", err)
 	}
 	before := revision
-	changes := map[syncer.Stream][]syncer.Entry{}
+	streams := map[syncer.Stream]*feedEnd{}
 	for _, r := range records {
-		stream := priority.Stream(r.Scope, r.Kind)
+		end, err := openEnd(tx, streams, priority.Stream(r.Scope, r.Kind))
+		if err != nil {
+			return 0, err
+		}
 		r.Revision = revision + 1
-		changed, err := s.putFeedRecord(tx, stream, r)
+		changed, err := s.putFeedRecord(tx, end.id, r)
 		if err != nil {
 			return 0, err
 		}
 		if changed {
 			revision++
-			changes[stream] = append(changes[stream], r.Entry())
+			end.revision, end.changes = revision, append(end.changes, r.Entry())
 		}
 	}
 	if revision == before {
@@ -61,38 +64,59 @@ func (s *Store) writeFeed(tx *sql.Tx, priority syncer.Priority, records []syncer
 	if _, err := tx.Exec(`UPDATE feed_state SET revision = ?`, revision); err != nil {
 		return 0, fmt.Errorf("store: write the feed's revision: %w", err)
 	}
-	for stream, entries := range changes {
-		if err := s.moveHead(tx, stream, entries); err != nil {
-			return 0, err
+	for stream, end := range streams {
+		if err := end.move(tx); err != nil {
+			return 0, fmt.Errorf("store: move the head of %s: %w", stream, err)
 		}
 	}
 	s.feed.written.Store(true)
 	return revision, nil
 }
 
-// putFeedRecord writes one record unless the feed holds the same content.
-func (s *Store) putFeedRecord(tx *sql.Tx, stream syncer.Stream, r syncer.Record) (changed bool, err error) {
-	if err := r.Verify(); err != nil {
-		return false, err
+// feedEnd is where a stream is being written.
+type feedEnd struct {
+	id       int64
+	revision uint64
+	changes  []syncer.Entry
+}
+
+func openEnd(tx *sql.Tx, streams map[syncer.Stream]*feedEnd, stream syncer.Stream) (*feedEnd, error) {
+	if end, ok := streams[stream]; ok {
+		return end, nil
 	}
 	id, err := openStream(tx, stream)
 	if err != nil {
+		return nil, err
+	}
+	streams[stream] = &feedEnd{id: id}
+	return streams[stream], nil
+}
+
+// move brings the tree and the head of the stream to what was written.
+func (e *feedEnd) move(tx *sql.Tx) error {
+	if len(e.changes) == 0 {
+		return nil
+	}
+	root, err := syncer.UpdateTree(feedTree{tx, e.id}, e.changes)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE feed_streams SET revision = ?, root = ? WHERE id = ?`, e.revision, hashValue(root), e.id)
+	return err
+}
+
+// putFeedRecord writes one record unless the feed holds the same content.
+func (s *Store) putFeedRecord(tx *sql.Tx, stream int64, r syncer.Record) (changed bool, err error) {
+	if err := r.Verify(); err != nil {
 		return false, err
 	}
 	path := r.Path()
-	rows, err := tx.Query(`SELECT hash FROM feed_records WHERE stream = ? AND path = ?`, id, path[:])
-	if err != nil {
+	var old []byte
+	err = tx.QueryRow(`SELECT hash FROM feed_records WHERE stream = ? AND path = ?`, stream, path[:]).Scan(&old)
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return false, fmt.Errorf("store: read %s %s of the feed: %w", r.Kind, r.Key, err)
-	}
-	old, err := collect(rows, func(rows *sql.Rows) (syncer.Hash, error) {
-		var b []byte
-		err := rows.Scan(&b)
-		return scanHash(b), err
-	})
-	if err != nil {
-		return false, fmt.Errorf("store: read %s %s of the feed: %w", r.Kind, r.Key, err)
-	}
-	if slices.Contains(old, r.Hash) || (len(old) == 0 && r.Deleted()) {
+	case scanHash(old) == r.Hash && (err == nil || r.Deleted()):
 		return false, nil
 	}
 	body, packed := s.feed.codec.pack(r.Payload)
@@ -103,29 +127,11 @@ func (s *Store) putFeedRecord(tx *sql.Tx, stream syncer.Stream, r syncer.Record)
 	_, err = tx.Exec(`INSERT INTO feed_records (stream, path, kind, name, hash, payload, packed, revision, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (stream, path) DO UPDATE SET hash = excluded.hash, payload = excluded.payload, packed = excluded.packed,
 		revision = excluded.revision, deleted_at = excluded.deleted_at`,
-		id, path[:], r.Kind, r.Key, hashValue(r.Hash), body, packed, r.Revision, deletedAt)
+		stream, path[:], r.Kind, r.Key, hashValue(r.Hash), body, packed, r.Revision, deletedAt)
 	if err != nil {
 		return false, fmt.Errorf("store: publish %s %s: %w", r.Kind, r.Key, err)
 	}
-	if _, err := tx.Exec(`UPDATE feed_streams SET revision = ? WHERE id = ?`, r.Revision, id); err != nil {
-		return false, fmt.Errorf("store: move the head of %s: %w", stream, err)
-	}
 	return true, nil
-}
-
-func (s *Store) moveHead(tx *sql.Tx, stream syncer.Stream, entries []syncer.Entry) error {
-	id, err := openStream(tx, stream)
-	if err != nil {
-		return err
-	}
-	root, err := syncer.UpdateTree(feedTree{tx, id}, entries)
-	if err != nil {
-		return fmt.Errorf("store: update the tree of %s: %w", stream, err)
-	}
-	if _, err := tx.Exec(`UPDATE feed_streams SET root = ? WHERE id = ?`, hashValue(root), id); err != nil {
-		return fmt.Errorf("store: write the root of %s: %w", stream, err)
-	}
-	return nil
 }
 
 // collect reads all rows with scan and closes them.

@@ -216,6 +216,45 @@ func TestRecordsThatCannotBeReadAreKeptRaw(t *testing.T) {
 	}
 }
 
+func TestALaterVersionProjectsWhatAnEarlierKeptRaw(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	enter(t, s, model.Managed)
+	if err := s.Replica().Reproject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const n = projectAtOnce + 7
+	change := benchChange(0, benchVerdict)
+	change.Put = change.Put[:n]
+	if _, err := s.Replica().Apply(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	forget := func(statements ...string) {
+		err := s.write(t.Context(), func(tx *sql.Tx) error {
+			for _, statement := range statements {
+				if _, err := tx.Exec(statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Replica().Reproject(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forget(`DELETE FROM verdicts`)
+	if got := countRows(t, s, "verdicts"); got != 0 {
+		t.Errorf("%d verdicts projected again by the version that had done it", got)
+	}
+	forget(`UPDATE meta SET value = '0' WHERE name = '` + projectionName + `'`)
+	if got := countRows(t, s, "verdicts"); got != n {
+		t.Errorf("%d of %d verdicts projected", got, n)
+	}
+}
+
 func TestFindingsArriveAsTheyWereStored(t *testing.T) {
 	t.Parallel()
 	s := open(t)

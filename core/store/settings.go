@@ -23,15 +23,25 @@ func (s *Store) FedSettings(ctx context.Context) (settings model.FedSettings, er
 	return settings, err
 }
 
-// SetFedSettings sets the switches and publishes them.
+// SetFedSettings sets the switches and publishes them, with the CI results that
+// may travel from now on, or without those that may not any more.
 func (s *Store) SetFedSettings(ctx context.Context, settings model.FedSettings) error {
 	record, err := feed.Put(feed.KindSettings, "settings", settings)
 	if err != nil {
 		return err
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
+		before, err := readFedSettings(tx)
+		if err != nil {
+			return err
+		}
 		if err := putFedSettings(tx, settings); err != nil {
 			return err
+		}
+		if before.SyncCIResults != settings.SyncCIResults {
+			if err := s.republishCI(tx, settings.SyncCIResults); err != nil {
+				return err
+			}
 		}
 		return s.publish(tx, record)
 	})

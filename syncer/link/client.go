@@ -251,7 +251,7 @@ func (c *client) perform(ctx context.Context, e primary.Effect) ([]primary.Effec
 }
 
 func (c *client) fetch(ctx context.Context, e primary.Fetch) ([]primary.Effect, error) {
-	batch, err := c.hub.signing.Load().cache.Batch(ctx, e.Stream, e.After)
+	batch, err := c.hub.signing.Load().cache.Batch(ctx, e)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package link_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
@@ -245,4 +247,29 @@ func TestClockSkewIsMeasuredNotFatal(t *testing.T) {
 		s := f.hub.Status()
 		return len(s) == 1 && (s[0].Offset-skew).Abs() < time.Minute
 	})
+}
+
+// TestContentKeyRotates changes the key under one member that is there and one
+// that is away.
+func TestContentKeyRotates(t *testing.T) {
+	t.Parallel()
+	f := start(t, memstore.NewPrimary(priority(), 1), options())
+	f.write(t, record("rule", 1, "x"))
+	here, away := f.join(t, "here"), f.join(t, "away")
+	wait(t, "first sync", func() bool { return f.equal(here) && f.equal(away) })
+	away.stop()
+	public, next, err := ed25519.GenerateKey(rand.Reader)
+	check(t, err)
+	rotation := syncer.NewRotation(fedID, f.key, public)
+	_, err = f.ring.Accept([]syncer.Rotation{rotation})
+	check(t, err)
+	f.hub.Rotate(next, rotation)
+	f.write(t, record("rule", 2, "under the new key"))
+	wait(t, "the one that is there", func() bool { return f.equal(here) })
+	away.run(t, f)
+	wait(t, "the one that was away", func() bool { return f.equal(away) })
+	here.stop()
+	here.run(t, f)
+	f.write(t, record("rule", 3, "after a restart"))
+	wait(t, "a restart", func() bool { return f.equal(here) })
 }

@@ -15,7 +15,8 @@ type comparison struct {
 	orphans bool
 	// mark is where the stream stands when all answers are in: at the head that
 	// the first answer named. Later answers were read at or after it.
-	mark syncer.Mark
+	mark     syncer.Mark
+	answered bool
 	// asked holds the hashes of nodes that are out for comparison.
 	asked map[syncer.Prefix]syncer.Hash
 	// todo is a stack, so that its height is bounded by the depth of the trees.
@@ -27,6 +28,9 @@ const width = 8
 
 // compare starts or restarts the comparison of s. Only one stream is compared at
 // a time, the most important first; the others follow at its end.
+//
+// What the comparison throws away is kept as orphans, unless the only reason for
+// it is that tombstones were collected: then it is known to be deleted.
 func (m *Machine) compare(s *stream) []Effect {
 	if m.comparing != nil && m.comparing != s {
 		if m.comparing.name.Compare(s.name) < 0 {
@@ -35,8 +39,9 @@ func (m *Machine) compare(s *stream) []Effect {
 		m.comparing.comparison = nil
 	}
 	pos := s.mark.Position
+	deletions := pos.Epoch == m.beat.Epoch && s.head.Missed(pos.Revision, s.mark.Floor)
 	s.comparison = &comparison{
-		challenge: m.challenge(), epoch: m.beat.Epoch, orphans: pos.Epoch != m.beat.Epoch,
+		challenge: m.challenge(), epoch: m.beat.Epoch, orphans: !deletions,
 		asked: map[syncer.Prefix]syncer.Hash{}, todo: []syncer.Prefix{""},
 	}
 	m.comparing, s.wanted, s.quiet = s, false, 0
@@ -79,12 +84,13 @@ func (m *Machine) takeDifference(body []byte) ([]Effect, error) {
 		return nil, nil
 	}
 	delete(c.asked, d.Prefix)
-	s.quiet, s.seen = 0, max(s.seen, d.Head)
-	if c.mark.Stream != s.name || c.mark.Position.IsZero() {
-		c.mark = syncer.Mark{
-			Stream: s.name, Position: syncer.Position{Epoch: d.Epoch, Revision: d.Head},
-			Seal: sealOf(wire.TypeDifference, d.Seal),
-		}
+	s.quiet, s.moved = 0, max(s.moved, d.Head)
+	if !c.answered {
+		c.answered = true
+		c.mark = syncer.Mark{Stream: s.name, Position: syncer.Position{Epoch: d.Epoch, Revision: d.Head}}
+	}
+	if d.Head >= c.mark.Seen {
+		c.mark.Seen, c.mark.Seal = d.Head, sealOf(wire.TypeDifference, d.Seal)
 	}
 	for _, digit := range d.Children {
 		c.todo = append(c.todo, d.Prefix.Child(digit))

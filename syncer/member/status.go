@@ -39,13 +39,13 @@ func (m *Machine) Status() Status {
 		status.Product = m.hello.Product
 	}
 	for _, s := range m.sorted() {
-		here, there := s.mark.Position, syncer.Position{Epoch: m.beat.Epoch, Revision: max(s.head.Revision, s.seen)}
+		here, there := s.mark.Position, syncer.Position{Epoch: m.beat.Epoch, Revision: max(s.head.Revision, s.moved)}
 		if s.head.Revision == 0 && !s.held {
 			there.Epoch = here.Epoch
 		}
 		status.Streams = append(status.Streams, StreamStatus{
 			Stream: s.name, Applied: here, Head: s.head, Comparing: s.comparison != nil,
-			Ahead: here.Compare(there) > 0,
+			Ahead: m.ahead(s),
 			Equal: here == there && (here.Revision != s.head.Revision || (s.rooted && s.root == s.head.Root)),
 		})
 	}

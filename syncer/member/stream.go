@@ -20,9 +20,9 @@ type stream struct {
 	rooted bool
 	// head is the primary's, from the last heartbeat.
 	head syncer.Head
-	// seen is the latest head that any signed answer of this session named. An
-	// answer read before that moment would bring back what is known to be old.
-	seen uint64
+	// moved is the latest head that any answer of this session named; it may be
+	// ahead of the last heartbeat.
+	moved uint64
 	// wanted says that the primary was asked to send, quiet counts the heartbeats
 	// since anything came although something should.
 	wanted bool
@@ -47,14 +47,14 @@ func (m *Machine) evaluate(s *stream, beat bool) []Effect {
 			return m.compare(s)
 		}
 		return nil
-	case pos.Compare(syncer.Position{Epoch: m.beat.Epoch, Revision: head.Revision}) > 0 && !m.overtaken(s):
+	case m.ahead(s):
 		return m.sayAhead(s, beat)
 	case !s.held && pos.IsZero():
 		if head.Revision == 0 {
 			return nil
 		}
-	case pos.Epoch != m.beat.Epoch, head.Missed(pos.Revision, s.mark.Floor):
-		return m.compare(s)
+	case pos.Epoch != m.beat.Epoch, head.Missed(pos.Revision, s.mark.Floor), head.Floor < s.mark.Floor:
+		return m.compare(s) // a floor that has fallen is lost history, too
 	case pos.Revision >= head.Revision:
 		return m.checkRoot(s, beat)
 	}
@@ -64,15 +64,18 @@ func (m *Machine) evaluate(s *stream, beat bool) []Effect {
 	return m.want(s)
 }
 
-// overtaken reports that the stream has moved on since the heartbeat was made.
-func (m *Machine) overtaken(s *stream) bool {
-	return s.mark.Position.Epoch == m.beat.Epoch && s.mark.Position.Revision <= s.seen
+// ahead reports that the primary has lost history: it is behind a head that it has
+// signed itself, and the stream has not just moved on since its heartbeat.
+func (m *Machine) ahead(s *stream) bool {
+	seen := syncer.Position{Epoch: s.mark.Position.Epoch, Revision: max(s.mark.Position.Revision, s.mark.Seen)}
+	said := syncer.Position{Epoch: m.beat.Epoch, Revision: max(s.head.Revision, s.moved)}
+	return seen.Compare(said) > 0
 }
 
 // want asks for everything after the mark, from now on.
 func (m *Machine) want(s *stream) []Effect {
 	s.wanted, s.quiet = true, 0
-	place := wire.Place{Stream: s.name, Position: s.mark.Position, Floor: s.mark.Floor}
+	place := wire.Place{Stream: s.name, Position: s.mark.Position, Floor: s.mark.Floor, Seen: s.mark.Seen}
 	return []Effect{Send{place.Want()}}
 }
 
@@ -122,7 +125,7 @@ func (m *Machine) takeBatch(body []byte) ([]Effect, error) {
 		return nil, nil
 	case !fresh && b.To <= pos.Revision:
 		return []Effect{Send{m.place(s).Ack()}}, nil
-	case b.From != pos.Revision, b.Head < s.seen, b.Floor < s.mark.Floor:
+	case b.From != pos.Revision, b.Head < s.mark.Seen, b.Floor < s.mark.Floor:
 		s.quiet += patience // a hole or an old answer: ask again at the next heartbeat
 		return nil, nil
 	}
@@ -132,14 +135,14 @@ func (m *Machine) takeBatch(body []byte) ([]Effect, error) {
 func (m *Machine) applyBatch(s *stream, b wire.Batch, fresh bool) []Effect {
 	mark := syncer.Mark{
 		Stream: s.name, Position: syncer.Position{Epoch: b.Epoch, Revision: b.To},
-		Floor: s.mark.Floor, Seal: sealOf(wire.TypeBatch, b.Seal),
+		Floor: s.mark.Floor, Seen: b.Head, Seal: sealOf(wire.TypeBatch, b.Seal),
 	}
 	if fresh {
 		mark.Floor = b.Floor
 	}
 	then := func(root syncer.Hash) []Effect {
 		s.mark, s.held, s.root, s.rooted = mark, true, root, true
-		s.seen, s.quiet = max(s.seen, b.Head), 0
+		s.moved, s.quiet = max(s.moved, b.Head), 0
 		effects := []Effect{Send{m.place(s).Ack()}}
 		if b.Final() && root != b.Root {
 			effects = append(effects, m.compare(s)...)

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -93,6 +94,7 @@ func (m *Member) change(r *replica, c syncer.Change) (syncer.Hash, error) {
 				entries = append(entries, syncer.Entry{Path: path})
 			}
 		}
+		slices.SortFunc(entries, func(a, b syncer.Entry) int { return bytes.Compare(a.Path[:], b.Path[:]) })
 		for _, e := range entries {
 			m.lose(r.records[e.Path], c.KeepOrphans)
 			delete(r.records, e.Path)
@@ -137,12 +139,12 @@ func (m *Member) Node(_ context.Context, name syncer.Stream, prefix syncer.Prefi
 func (m *Member) Orphans(_ context.Context, limit syncer.Limit) ([]syncer.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	bytes := 0
+	size := 0
 	for i, r := range m.orphans {
-		if limit.Full(i, bytes, r.Size()) {
+		if limit.Full(i, size, r.Size()) {
 			return slices.Clone(m.orphans[:i]), nil
 		}
-		bytes += r.Size()
+		size += r.Size()
 	}
 	return slices.Clone(m.orphans), nil
 }

@@ -64,12 +64,12 @@ func (c *Cache) Heads(epoch uint64, heads []syncer.Head) {
 	}
 }
 
-// Batch returns the batch of a stream after a revision.
-func (c *Cache) Batch(ctx context.Context, stream syncer.Stream, after uint64) (Sealed, error) {
+// Batch returns a batch as f asks for it.
+func (c *Cache) Batch(ctx context.Context, f Fetch) (Sealed, error) {
 	for {
-		s, mine := c.slot(slotKey{stream, after})
+		s, mine := c.slot(slotKey{f.Stream, f.After})
 		if mine {
-			s.batch, s.err = c.from.Batch(ctx, stream, after)
+			s.batch, s.err = c.from.Batch(ctx, f.Stream, f.After)
 			c.settle(s)
 			return s.batch, s.err
 		}
@@ -78,7 +78,7 @@ func (c *Cache) Batch(ctx context.Context, stream syncer.Stream, after uint64) (
 		case <-ctx.Done():
 			return Sealed{}, ctx.Err()
 		}
-		if s.err == nil && c.good(s) {
+		if s.err == nil && s.batch.Head.Revision >= f.Least && c.good(s) {
 			return s.batch, nil
 		}
 		c.drop(s) // stale, or its maker failed, perhaps for reasons of its own

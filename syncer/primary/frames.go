@@ -78,7 +78,8 @@ func (p *Peer) takeWant(now time.Time, body []byte) ([]Effect, error) {
 		return p.beatNow(now), nil
 	}
 	f.wanted, f.fresh = true, pos.IsZero()
-	f.sent, f.acked, f.floor, f.epoch = pos.Revision, pos.Revision, place.Floor, p.epoch
+	f.sent, f.acked, f.epoch = pos.Revision, pos.Revision, p.epoch
+	f.floor, f.seen = place.Floor, place.Seen
 	return p.next(), nil
 }
 
@@ -98,11 +99,11 @@ func (p *Peer) acknowledge(place wire.Place) {
 	if !ok {
 		return
 	}
-	f.epoch, f.acked = place.Position.Epoch, place.Position.Revision
-	if !f.wanted || f.epoch != p.epoch {
+	if !f.wanted || place.Position.Epoch != p.epoch {
+		f.epoch, f.acked = place.Position.Epoch, place.Position.Revision
 		return
 	}
-	f.acked = min(f.acked, f.sent)
+	f.acked = max(f.acked, min(place.Position.Revision, f.sent))
 	for len(f.unsent) > 0 && f.unsent[0].to <= f.acked {
 		p.inFlight -= f.unsent[0].size
 		f.unsent = f.unsent[1:]

@@ -30,10 +30,12 @@ type (
 	// Beat asks for a heartbeat for a member with this entitlement, signed by
 	// [Sealer.Heartbeat].
 	Beat struct{ Entitled syncer.Entitlement }
-	// Fetch asks for the batch after a revision; the driver answers with [Peer.Fetched].
+	// Fetch asks for the batch after a revision, read when the head was not below
+	// Least; the driver answers with [Peer.Fetched].
 	Fetch struct {
 		Stream syncer.Stream
 		After  uint64
+		Least  uint64
 	}
 	// Answer asks for the comparison of a node, as [Sealer.Difference] makes it.
 	Answer struct{ Question wire.Compare }
@@ -100,6 +102,8 @@ type flow struct {
 	wanted, fresh bool
 	sent, acked   uint64
 	floor         uint64
+	// seen is the latest head that the member knows, or will from what was sent.
+	seen uint64
 	// epoch is that of acked, which may still be an earlier one.
 	epoch  uint64
 	unsent []pending
@@ -207,7 +211,7 @@ func (p *Peer) next() []Effect {
 	if best == nil {
 		return nil
 	}
-	return []Effect{Fetch{Stream: best.head.Stream, After: best.sent}}
+	return []Effect{Fetch{Stream: best.head.Stream, After: best.sent, Least: best.seen}}
 }
 
 // Fetched takes a batch that [Fetch] asked for and sends it, unless the member has
@@ -231,6 +235,7 @@ func (p *Peer) Fetched(now time.Time, e Fetch, b Sealed) []Effect {
 		return append(p.beatNow(now), p.next()...)
 	}
 	size := b.Frame.Size()
+	f.seen = max(f.seen, b.Head.Revision)
 	f.sent, f.unsent = b.To, append(f.unsent, pending{b.To, size})
 	p.inFlight += size
 	return append([]Effect{Send{b.Frame}}, p.next()...)

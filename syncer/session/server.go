@@ -48,7 +48,7 @@ type ServerConfig struct {
 // Server accepts connections of all kinds on one port.
 type Server struct {
 	cfg  ServerConfig
-	http *handover
+	http *Handover
 	room chan struct{}
 }
 
@@ -58,7 +58,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		cfg.Admit == nil || cfg.Handle == nil || cfg.Now == nil || cfg.Log == nil {
 		return nil, errors.New("session: server configuration is incomplete")
 	}
-	return &Server{cfg: cfg, http: newHandover(), room: make(chan struct{}, handshakes)}, nil
+	return &Server{cfg: cfg, http: NewHandover("connections without muster ALPN"), room: make(chan struct{}, handshakes)}, nil
 }
 
 // HTTP returns a listener for the connections that speak no muster protocol:
@@ -121,7 +121,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	if state.NegotiatedProtocol != ALPN {
 		leave()
 		stop()
-		s.http.give(tlsConn)
+		s.http.Give(tlsConn)
 		return
 	}
 	defer stop()
@@ -227,46 +227,3 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
-
-// handover is a listener whose connections are given to it.
-type handover struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newHandover() *handover {
-	return &handover{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (h *handover) give(conn net.Conn) {
-	select {
-	case h.conns <- conn:
-	case <-h.done:
-		conn.Close()
-	}
-}
-
-// Accept returns the next connection, or [net.ErrClosed] after Close.
-func (h *handover) Accept() (net.Conn, error) {
-	select {
-	case c := <-h.conns:
-		return c, nil
-	case <-h.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close ends Accept; connections given afterwards are closed.
-func (h *handover) Close() error {
-	h.once.Do(func() { close(h.done) })
-	return nil
-}
-
-// Addr returns a name, not an address: the port belongs to the server.
-func (h *handover) Addr() net.Addr { return handoverAddr{} }
-
-type handoverAddr struct{}
-
-func (handoverAddr) Network() string { return "muster" }
-func (handoverAddr) String() string  { return "connections without muster ALPN" }

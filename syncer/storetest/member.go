@@ -81,7 +81,7 @@ func (m *member) holds(t *testing.T, want ...string) {
 
 func mark(revision uint64) *syncer.Mark {
 	return &syncer.Mark{
-		Stream: rules(), Position: syncer.Position{Epoch: 3, Revision: revision}, Floor: 1, Seal: []byte("seal"),
+		Stream: rules(), Position: syncer.Position{Epoch: 3, Revision: revision}, Floor: 1, Seen: revision + 1, Seal: []byte("seal"),
 	}
 }
 

@@ -162,8 +162,11 @@ func decodeRecord(body []byte, scope string) (syncer.Record, error) {
 		}
 		return true
 	})
-	if err != nil || deleted {
+	if err != nil {
 		return r, err
+	}
+	if deleted {
+		return r, r.Verify()
 	}
 	r.Hash = sha256.Sum256(r.Payload)
 	return r, nil

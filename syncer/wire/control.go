@@ -111,8 +111,8 @@ func DecodeKeys(body []byte) (chain []syncer.Rotation, err error) {
 type Place struct {
 	Stream   syncer.Stream
 	Position syncer.Position
-	// Floor is that of the member's mark; only Want frames carry it.
-	Floor uint64
+	// Floor and Seen are those of the member's mark; only Want frames carry them.
+	Floor, Seen uint64
 }
 
 func (p Place) encode() []byte {
@@ -122,6 +122,7 @@ func (p Place) encode() []byte {
 	e.uint(6, p.Position.Epoch)
 	e.uint(8, p.Position.Revision)
 	e.uint(10, p.Floor)
+	e.uint(12, p.Seen)
 	return e
 }
 
@@ -145,6 +146,8 @@ func DecodePlace(body []byte) (p Place, err error) {
 			p.Position.Revision = f.uint()
 		case 10:
 			p.Floor = f.uint()
+		case 12:
+			p.Seen = f.uint()
 		default:
 			return false
 		}

@@ -284,7 +284,7 @@ func OpenNotice(body []byte, federation string, v Verifier) (n Notice, err error
 }
 
 // Evidence is a seal with the type of frame that it was made for: the proof of a
-// position, of which the primary may have lost all memory.
+// head, of which the primary may have lost all memory.
 type Evidence struct {
 	Type Type
 	Seal Seal
@@ -298,7 +298,7 @@ func (ev Evidence) Encode() []byte {
 	return e
 }
 
-// OpenEvidence verifies evidence and returns the position that it proves.
+// OpenEvidence verifies evidence and returns the head that it proves.
 func OpenEvidence(body []byte, federation string, v Verifier) (p Place, err error) {
 	var ev Evidence
 	err = scan("evidence", body, func(number uint64, f field) bool {
@@ -320,7 +320,7 @@ func OpenEvidence(body []byte, federation string, v Verifier) (p Place, err erro
 	switch ev.Type {
 	case TypeBatch:
 		b, _, _, err := openBatchHeader(ev.Seal, federation, v)
-		return Place{Stream: b.Stream, Position: syncer.Position{Epoch: b.Epoch, Revision: b.To}}, err
+		return Place{Stream: b.Stream, Position: syncer.Position{Epoch: b.Epoch, Revision: b.Head}}, err
 	case TypeDifference:
 		d, _, err := openDifferenceHeader(ev.Seal, federation, v)
 		return Place{Stream: d.Stream, Position: syncer.Position{Epoch: d.Epoch, Revision: d.Head}}, err

@@ -21,6 +21,7 @@ CREATE TABLE feed_streams (
 	mark_epoch    BIGINT NOT NULL DEFAULT 0,
 	mark_revision BIGINT NOT NULL DEFAULT 0,
 	mark_floor    BIGINT NOT NULL DEFAULT 0,
+	mark_seen     BIGINT NOT NULL DEFAULT 0,
 	seal          BLOB,
 	UNIQUE (scope, class)
 );

@@ -1,0 +1,216 @@
+package federation_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-sec/muster/core/fault"
+	"github.com/muster-sec/muster/core/feed"
+	"github.com/muster-sec/muster/core/model"
+)
+
+func TestAFederationLives(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.promote()
+	home.addRule("early")
+	west.join(home)
+
+	west.eventuallyRules("early")
+	home.addRule("late")
+	west.eventuallyRules("early late")
+	home.eventually("west is synced", func() bool { return home.see("west").Status == model.StatusSynced })
+	seen := home.see("west")
+	if seen.Head == 0 || seen.Applied != seen.Head || seen.Version != "1.0.0" || seen.LastSeen.Before(seen.JoinedAt) {
+		t.Errorf("west as home sees it: %+v", seen)
+	}
+	home.eventually("west's summary arrives", func() bool { return home.see("west").Summary.Rules == 2 })
+	if p := west.see("home"); p.Status != model.StatusConnected || p.Role != model.Primary || p.Address != fedAddress {
+		t.Errorf("home as west sees it: %+v", p)
+	}
+	if m := west.see("west"); m.Status != model.StatusSynced || m.Applied != m.Head || m.ID != seen.ID {
+		t.Errorf("west as it sees itself: %+v", m)
+	}
+	west.mu.Lock()
+	if !slices.Contains(west.applied, feed.KindRule) {
+		t.Errorf("nobody was told of the rules: %v", west.applied)
+	}
+	west.mu.Unlock()
+
+	if err := west.Leave(t.Context(), admin(), false); err != nil {
+		t.Fatal(err)
+	}
+	if west.role() != model.Standalone || west.rules() != "" || home.see("west").ID != "" {
+		t.Errorf("after leaving: role %s, rules %q, at home %+v", west.role(), west.rules(), home.see("west"))
+	}
+	home.addRule("later still")
+	west.join(home)
+	west.eventuallyRules("early late later still")
+}
+
+func TestSettingsTravel(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.promote()
+	west.join(home)
+	if err := home.SetSettings(t.Context(), admin(), model.FedSettings{SyncCIResults: true}); err != nil {
+		t.Fatal(err)
+	}
+	west.eventually("the setting arrives", func() bool {
+		s, err := west.Settings(t.Context())
+		return err == nil && s.SyncCIResults
+	})
+	wantFault(t, west.SetSettings(t.Context(), admin(), model.FedSettings{}), fault.Conflict)
+	if err := west.Leave(t.Context(), admin(), false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := west.Settings(t.Context())
+	if diff := cmp.Diff(model.FedSettings{}, s); diff != "" || err != nil {
+		t.Errorf("settings left: %v %s", err, diff)
+	}
+}
+
+func TestBothSidesResumeAfterAKill(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.promote()
+	west.join(home)
+	home.addRule("1")
+	west.eventuallyRules("1")
+
+	west.kill()
+	home.addRule("2")
+	west.open()
+	west.start()
+	west.eventuallyRules("1 2")
+
+	for i := range 200 {
+		home.addRule(string(rune('a' + i%26)))
+		if i == 50 {
+			west.restart()
+		}
+		if i == 100 {
+			home.restart()
+		}
+	}
+	west.eventually("all rules", func() bool { return west.rules() == home.rules() })
+
+	home.kill()
+	if got := west.rules(); got == "" {
+		t.Error("a member without its primary has no rules")
+	}
+	west.restart()
+	home.open()
+	home.start()
+	home.addRule("3")
+	west.eventually("all rules", func() bool { return west.rules() == home.rules() })
+}
+
+func TestANetworkThatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.promote()
+	west.join(home)
+	home.eventually("west is synced", func() bool { return home.see("west").Status == model.StatusSynced })
+	for range 5 {
+		n.cut(true)
+		home.addRule("x")
+		home.eventually("west is missed", func() bool { return home.see("west").Status == model.StatusDisconnected })
+		west.eventually("home is missed", func() bool { return west.see("home").Status == model.StatusDisconnected })
+		if home.see("west").Reason == "" || west.see("home").Reason == "" {
+			t.Error("nobody says why")
+		}
+		n.cut(false)
+		west.eventually("all rules", func() bool { return west.rules() == home.rules() })
+	}
+}
+
+func TestARemovedMemberCleansUp(t *testing.T) {
+	t.Parallel()
+	for _, away := range []bool{false, true} {
+		t.Run(map[bool]string{false: "connected", true: "away"}[away], func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork()
+			home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+			home.promote()
+			home.addRule("x")
+			west.join(home)
+			west.eventuallyRules("x")
+			id := home.see("west").ID
+			if away {
+				n.cut(true)
+				home.eventually("west is gone", func() bool { return home.see("west").Status == model.StatusDisconnected })
+			}
+			if err := home.RemoveCluster(t.Context(), admin(), id); err != nil {
+				t.Fatal(err)
+			}
+			if away {
+				if west.rules() != "x" || west.role() != model.Managed {
+					t.Error("a member that does not know yet has lost its state")
+				}
+				home.restart()
+				n.cut(false)
+			}
+			west.eventually("west is standalone", func() bool { return west.role() == model.Standalone })
+			west.eventually("the audit says so", func() bool { return len(west.staff.outcomes("federation.removed")) == 1 })
+			if west.rules() != "" {
+				t.Errorf("rules left: %q", west.rules())
+			}
+			wantFault(t, home.RemoveCluster(t.Context(), admin(), id), fault.NotFound)
+			west.join(home)
+			west.eventuallyRules("x")
+		})
+	}
+}
+
+func TestDemotingEndsTheFederation(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west, far := newCluster(t, n, "home"), newCluster(t, n, "west"), newCluster(t, n, "far")
+	home.promote()
+	if diff := cmp.Diff([]string{"amy"}, home.staff.granted); diff != "" {
+		t.Error(diff)
+	}
+	home.addRule("x")
+	west.join(home)
+	far.join(home)
+	west.eventuallyRules("x")
+	far.eventuallyRules("x")
+	far.kill()
+
+	if err := home.Demote(t.Context(), admin()); err != nil {
+		t.Fatal(err)
+	}
+	if home.role() != model.Standalone || home.rules() != "" || home.staff.revoked != 1 {
+		t.Errorf("role %s, rules %q, roles revoked %d times", home.role(), home.rules(), home.staff.revoked)
+	}
+	if _, err := home.Tokens(t.Context()); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("tokens after the end: %v", err)
+	}
+	west.eventually("west is standalone", func() bool { return west.role() == model.Standalone && west.rules() == "" })
+
+	far.open()
+	far.start()
+	far.eventually("far says why it is alone", func() bool { return far.see("home").Reason != "" })
+	if far.rules() != "x" {
+		t.Error("far has lost its state without a word from its primary")
+	}
+	wantFault(t, far.Leave(t.Context(), admin(), false), fault.Unavailable)
+	if err := far.Leave(t.Context(), admin(), true); err != nil {
+		t.Fatal(err)
+	}
+	if far.role() != model.Standalone || far.rules() != "" {
+		t.Errorf("after leaving by force: role %s, rules %q", far.role(), far.rules())
+	}
+
+	home.promote()
+	west.join(home)
+	home.addRule("y")
+	west.eventuallyRules("y")
+}
