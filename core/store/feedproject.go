@@ -76,7 +76,7 @@ func (r *Replica) reprojectAfter(tx *sql.Tx, at feedPlace) (int, feedPlace, erro
 		return 0, at, err
 	}
 	for _, record := range records {
-		if err := r.s.feed.codec.project(tx, record); err != nil {
+		if err := r.s.feed.codec.project(tx, record, nil); err != nil {
 			return 0, at, err
 		}
 	}
@@ -86,19 +86,26 @@ func (r *Replica) reprojectAfter(tx *sql.Tx, at feedPlace) (int, feedPlace, erro
 // project writes a record that arrived by the feed into the tables of the
 // service it concerns, under the origin "fed". A key or payload that this version
 // cannot read is like a kind that it does not know: it is kept raw, so that the
-// stream goes on and a later version finds it.
-func (c payloadCodec) project(tx *sql.Tx, r syncer.Record) error {
+// stream goes on and a later version finds it. packed is the payload as the codec
+// compressed it, nil when it did not.
+func (c payloadCodec) project(tx *sql.Tx, r syncer.Record, packed []byte) error {
 	if len(r.Payload) == 0 {
 		return nil // nothing that we publish is empty
 	}
-	err := c.projectKind(tx, r)
+	err := c.projectKind(tx, r, packed)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil
 	}
 	return err
 }
 
-func (c payloadCodec) projectKind(tx *sql.Tx, r syncer.Record) error {
+func (c payloadCodec) projectKind(tx *sql.Tx, r syncer.Record, packed []byte) error {
+	compressed := func() []byte {
+		if packed == nil {
+			packed = c.compress(r.Payload)
+		}
+		return packed
+	}
 	switch feed.Kind(r.Kind) {
 	case feed.KindSettings:
 		return projectAs(tx, r, putFedSettings)
@@ -116,15 +123,15 @@ func (c payloadCodec) projectKind(tx *sql.Tx, r syncer.Record) error {
 		if r.Key != r.Hash.String() {
 			return fault.New(fault.Invalid, "store: findings %q have the hash %s", r.Key, r.Hash)
 		}
-		return putPackedFindings(tx, r.Key, c.compress(r.Payload))
+		return putPackedFindings(tx, r.Key, compressed())
 	case feed.KindImage:
 		return projectAs(tx, r, func(tx *sql.Tx, img model.Image) error { return putImage(tx, model.Federated, img) })
 	case feed.KindInventory:
 		return projectAs(tx, r, func(tx *sql.Tx, refers inventoryRefs) error {
-			return putPackedInventory(tx, model.Federated, model.Digest(r.Key), refers.sets(), c.compress(r.Payload))
+			return putPackedInventory(tx, model.Federated, model.Digest(r.Key), refers.sets(), compressed())
 		})
 	case feed.KindPackageSet:
-		return putPackedSet(tx, r.Key, c.compress(r.Payload))
+		return putPackedSet(tx, r.Key, compressed())
 	}
 	return nil
 }
