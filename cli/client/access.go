@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/muster-sec/muster/core/httpapi/api"
 )
@@ -58,9 +59,12 @@ func (c *Client) RemoveAPIKey(ctx context.Context, name string) error {
 	return c.send(ctx, call{method: http.MethodDelete, path: path("apikeys", name)}, nil)
 }
 
-// Audit lists the audit trail, newest first.
-func (c *Client) Audit(ctx context.Context) (api.List[api.AuditEvent], error) {
-	return get[api.List[api.AuditEvent]](ctx, c, "/audit")
+// Audit gives one page of the audit trail, newest first; cursor is the Next of
+// the page before, limit 0 leaves the size of the page to the daemon.
+func (c *Client) Audit(ctx context.Context, cursor string, limit int) (api.List[api.AuditEvent], error) {
+	values := url.Values{}
+	setAll(values, map[string]string{"cursor": cursor, "limit": number(limit)})
+	return ask[api.List[api.AuditEvent]](ctx, c, call{method: http.MethodGet, path: "/audit", query: values})
 }
 
 // Plugins lists the plugins and how they are.

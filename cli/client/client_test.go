@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,7 +60,30 @@ func TestParseServer(t *testing.T) {
 // TestRequests walks every method: what it sends where.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	tests := map[string]func(context.Context, *client.Client) error{
+	requests := clusterRequests()
+	maps.Copy(requests, imageRequests())
+	for want, run := range requests {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			var got string
+			c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				got = r.Method + " " + strings.TrimPrefix(r.URL.RequestURI(), "/api/v1")
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, "{}")
+			}, client.Credential{})
+			if err := run(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			if got != want {
+				t.Errorf("sent %q", got)
+			}
+		})
+	}
+}
+
+// clusterRequests are about accounts and the federation.
+func clusterRequests() map[string]func(context.Context, *client.Client) error {
+	return map[string]func(context.Context, *client.Client) error{
 		"POST /login":   func(ctx context.Context, c *client.Client) error { _, err := c.Login(ctx, "u", "p"); return err },
 		"POST /logout":  func(ctx context.Context, c *client.Client) error { return c.Logout(ctx) },
 		"GET /status":   func(ctx context.Context, c *client.Client) error { _, err := c.Status(ctx); return err },
@@ -77,11 +101,20 @@ func TestRequests(t *testing.T) {
 			_, err := c.CreateAPIKey(ctx, api.APIKey{})
 			return err
 		},
-		"DELETE /apikeys/k": func(ctx context.Context, c *client.Client) error { return c.RemoveAPIKey(ctx, "k") },
-		"GET /audit":        func(ctx context.Context, c *client.Client) error { _, err := c.Audit(ctx); return err },
-		"GET /plugins":      func(ctx context.Context, c *client.Client) error { _, err := c.Plugins(ctx); return err },
-		"GET /db":           func(ctx context.Context, c *client.Client) error { _, err := c.DB(ctx); return err },
-		"GET /federation":   func(ctx context.Context, c *client.Client) error { _, err := c.Federation(ctx); return err },
+		"DELETE /apikeys/k":           func(ctx context.Context, c *client.Client) error { return c.RemoveAPIKey(ctx, "k") },
+		"GET /audit?cursor=9&limit=5": func(ctx context.Context, c *client.Client) error { _, err := c.Audit(ctx, "9", 5); return err },
+		"PATCH /registries/r": func(ctx context.Context, c *client.Client) error {
+			_, err := c.UpdateRegistry(ctx, "r", client.RegistryPatch{})
+			return err
+		},
+		"GET /plugins":             func(ctx context.Context, c *client.Client) error { _, err := c.Plugins(ctx); return err },
+		"GET /db":                  func(ctx context.Context, c *client.Client) error { _, err := c.DB(ctx); return err },
+		"GET /federation":          func(ctx context.Context, c *client.Client) error { _, err := c.Federation(ctx); return err },
+		"GET /federation/settings": func(ctx context.Context, c *client.Client) error { _, err := c.FedSettings(ctx); return err },
+		"PUT /federation/settings": func(ctx context.Context, c *client.Client) error {
+			_, err := c.SetFedSettings(ctx, api.FedSettings{})
+			return err
+		},
 		"POST /federation/promote": func(ctx context.Context, c *client.Client) error {
 			_, err := c.Promote(ctx, api.PromoteRequest{})
 			return err
@@ -104,8 +137,14 @@ func TestRequests(t *testing.T) {
 		"GET /clusters":               func(ctx context.Context, c *client.Client) error { _, err := c.Clusters(ctx); return err },
 		"DELETE /clusters/c":          func(ctx context.Context, c *client.Client) error { return c.RemoveCluster(ctx, "c") },
 		"POST /clusters/c/deploy":     func(ctx context.Context, c *client.Client) error { return c.DeployCluster(ctx, "c") },
-		"GET /registries":             func(ctx context.Context, c *client.Client) error { _, err := c.Registries(ctx); return err },
-		"GET /registries/fed.r":       func(ctx context.Context, c *client.Client) error { _, err := c.Registry(ctx, "fed.r"); return err },
+	}
+}
+
+// imageRequests are about images and rules.
+func imageRequests() map[string]func(context.Context, *client.Client) error {
+	return map[string]func(context.Context, *client.Client) error{
+		"GET /registries":       func(ctx context.Context, c *client.Client) error { _, err := c.Registries(ctx); return err },
+		"GET /registries/fed.r": func(ctx context.Context, c *client.Client) error { _, err := c.Registry(ctx, "fed.r"); return err },
 		"POST /registries": func(ctx context.Context, c *client.Client) error {
 			_, err := c.AddRegistry(ctx, api.Registry{})
 			return err
@@ -144,23 +183,6 @@ func TestRequests(t *testing.T) {
 			return err
 		},
 		"POST /admission/review": func(ctx context.Context, c *client.Client) error { _, err := c.Review(ctx, []byte("{}")); return err },
-	}
-	for want, run := range tests {
-		t.Run(want, func(t *testing.T) {
-			t.Parallel()
-			var got string
-			c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				got = r.Method + " " + strings.TrimPrefix(r.URL.RequestURI(), "/api/v1")
-				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, "{}")
-			}, client.Credential{})
-			if err := run(t.Context(), c); err != nil {
-				t.Fatal(err)
-			}
-			if got != want {
-				t.Errorf("sent %q", got)
-			}
-		})
 	}
 }
 

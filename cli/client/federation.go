@@ -12,6 +12,16 @@ func (c *Client) Federation(ctx context.Context) (api.Federation, error) {
 	return get[api.Federation](ctx, c, "/federation")
 }
 
+// FedSettings gives the switches of the federation.
+func (c *Client) FedSettings(ctx context.Context) (api.FedSettings, error) {
+	return get[api.FedSettings](ctx, c, "/federation/settings")
+}
+
+// SetFedSettings sets the switches of the federation, on the primary.
+func (c *Client) SetFedSettings(ctx context.Context, s api.FedSettings) (api.FedSettings, error) {
+	return ask[api.FedSettings](ctx, c, call{method: http.MethodPut, path: "/federation/settings", body: s})
+}
+
 // Promote makes the cluster the primary of a new federation.
 func (c *Client) Promote(ctx context.Context, in api.PromoteRequest) (api.Federation, error) {
 	return ask[api.Federation](ctx, c, call{method: http.MethodPost, path: "/federation/promote", body: in})

@@ -25,6 +25,11 @@ func (c *Client) AddRegistry(ctx context.Context, r api.Registry) (api.Registry,
 	return ask[api.Registry](ctx, c, call{method: http.MethodPost, path: "/registries", body: r})
 }
 
+// UpdateRegistry changes what the patch names.
+func (c *Client) UpdateRegistry(ctx context.Context, name string, p RegistryPatch) (api.Registry, error) {
+	return ask[api.Registry](ctx, c, call{method: http.MethodPatch, path: path("registries", name), body: p})
+}
+
 // RemoveRegistry removes a registry and its scan results.
 func (c *Client) RemoveRegistry(ctx context.Context, name string) error {
 	return c.send(ctx, call{method: http.MethodDelete, path: path("registries", name)}, nil)
@@ -70,10 +75,8 @@ func (c *Client) Images(ctx context.Context, q ImageQuery) (api.List[api.Image],
 	values := url.Values{}
 	setAll(values, map[string]string{
 		"registry": q.Registry, "status": q.Status, "severity": q.Severity, "q": q.Text, "cursor": q.Cursor,
+		"limit": number(q.Limit),
 	})
-	if q.Limit > 0 {
-		values.Set("limit", strconv.Itoa(q.Limit))
-	}
 	return ask[api.List[api.Image]](ctx, c, call{method: http.MethodGet, path: "/images", query: values})
 }
 
@@ -121,4 +124,12 @@ func setAll(values url.Values, pairs map[string]string) {
 			values.Set(name, value)
 		}
 	}
+}
+
+// number is a positive count for a query, and empty otherwise.
+func number(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }

@@ -9,8 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -115,17 +114,25 @@ func Introduce(ctx context.Context, server string) (Introduction, error) {
 	ctx, cancel := context.WithTimeout(ctx, introduceTimeout)
 	defer cancel()
 	var seen []*x509.Certificate
-	dialer := &tls.Dialer{Config: &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: u.Hostname(),
-		InsecureSkipVerify: true, // VerifyConnection refuses every connection
-		VerifyConnection: func(state tls.ConnectionState) error {
-			seen = state.PeerCertificates
-			return errSeen
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, // the way that requests will take
+		TLSClientConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12, ServerName: u.Hostname(),
+			InsecureSkipVerify: true, // VerifyConnection refuses every connection
+			VerifyConnection: func(state tls.ConnectionState) error {
+				seen = state.PeerCertificates
+				return errSeen
+			},
 		},
-	}}
-	conn, err := dialer.DialContext(ctx, "tcp", hostPort(u))
+	}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, u.String(), nil)
+	if err != nil {
+		return Introduction{}, fmt.Errorf("client: %w", err)
+	}
+	resp, err := transport.RoundTrip(req)
 	if err == nil {
-		return Introduction{}, errors.Join(errors.New("client: a handshake that must fail did not"), conn.Close())
+		return Introduction{}, errors.Join(errors.New("client: a handshake that must fail did not"), resp.Body.Close())
 	}
 	if !errors.Is(err, errSeen) || len(seen) == 0 {
 		return Introduction{}, &Unreachable{Server: u.String(), Check: failedCheck(err), Err: err}
@@ -140,12 +147,4 @@ func introduction(host string, chain []*x509.Certificate) Introduction {
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{DNSName: host, Intermediates: intermediates})
 	return Introduction{Certificate: chain[0], Fingerprint: FingerprintOf(chain[0]), Err: err}
-}
-
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }

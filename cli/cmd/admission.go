@@ -84,7 +84,7 @@ func (in *invocation) printDecision(a api.ReviewAnswer) error {
 			t.Header("CONTAINER", "KIND", "DECISION", "RESULTS", "RULE", "IMAGE")
 		}
 		for _, c := range d.Containers {
-			rule := ""
+			rule := c.Note
 			if c.Rule != nil {
 				rule = ruleTitle(*c.Rule)
 			}
@@ -105,6 +105,7 @@ func hitRows(t *output.Table, title string, h api.RuleHit) {
 	for _, because := range h.Because {
 		t.Row("  because:", because)
 	}
+	t.Field("  such as", strings.Join(h.CVEs, " "))
 }
 
 func ruleTitle(h api.RuleHit) string {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -132,6 +133,10 @@ func finish(c *cli.Command) {
 
 // onUsageError turns a flag that does not parse into our own kind of error.
 func onUsageError(_ *cli.Context, err error, _ bool) error {
+	// Package flag has no type for this, and writes one dash where people write two.
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return usagef("there is no flag --%s", name)
+	}
 	return usagef("%w", err)
 }
 

@@ -21,6 +21,13 @@ func (a *App) clusterCommand() *cli.Command {
 				Flags: []cli.Flag{yesFlag()}, Action: a.remote(removeCluster),
 			},
 			{Name: "deploy", Usage: "compare everything with a managed cluster now", ArgsUsage: "NAME|ID...", Action: a.remote(deployClusters)},
+			{
+				Name: "settings", Usage: "show or change what travels to the managed clusters",
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "sync-ci-results", Usage: "send CI results too; --sync-ci-results=false takes them back"},
+				},
+				Action: a.remote(clusterSettings),
+			},
 		},
 	}
 }
@@ -58,6 +65,7 @@ func showCluster(ctx context.Context, in *invocation, c *client.Client) error {
 		t.Row("Clock offset:", offset(k.ClockOffsetMS))
 		t.Row("Images:", k.Summary.Images)
 		t.Row("Rules:", k.Summary.Rules)
+		t.Row("Decisions a day:", k.Summary.DecisionsDay)
 		t.Field("Vulnerability DB", stamp(k.Summary.DBUpdatedAt))
 	})
 }
@@ -89,6 +97,23 @@ func deployClusters(ctx context.Context, in *invocation, c *client.Client) error
 		in.hint("cluster %s is asked to compare everything; see: muster cluster show %s", k.Name, k.Name)
 	}
 	return nil
+}
+
+// clusterSettings shows the settings, after changing what the flags name.
+func clusterSettings(ctx context.Context, in *invocation, c *client.Client) error {
+	settings, err := c.FedSettings(ctx)
+	if err != nil {
+		return err
+	}
+	if in.flags.IsSet("sync-ci-results") {
+		settings.FedSync.CIResults = in.flags.Bool("sync-ci-results")
+		if settings, err = c.SetFedSettings(ctx, settings); err != nil {
+			return err
+		}
+	}
+	return in.print(settings, func(t *output.Table) {
+		t.Row("CI results travel:", yesNo(settings.FedSync.CIResults))
+	})
 }
 
 // findCluster accepts an id or a name that only one cluster has.

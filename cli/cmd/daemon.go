@@ -82,7 +82,10 @@ func dbStatus(ctx context.Context, in *invocation, c *client.Client) error {
 func (a *App) pluginCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plugin", Category: groupDaemon, Usage: "the plugins of the daemon",
-		Subcommands: []*cli.Command{{Name: "list", Usage: "list the plugins and how they are", Action: a.remote(listPlugins)}},
+		Subcommands: []*cli.Command{
+			{Name: "list", Usage: "list the plugins and how they are", Action: a.remote(listPlugins)},
+			a.servePluginCommand(),
+		},
 	}
 }
 
@@ -102,18 +105,17 @@ func listPlugins(ctx context.Context, in *invocation, c *client.Client) error {
 func (a *App) auditCommand() *cli.Command {
 	return &cli.Command{
 		Name: "audit", Category: groupAccess, Usage: "who did what, newest first",
-		Flags:  []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "the newest `N` only"}},
+		Flags:  []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "the newest `N` only, 0 for all", Value: 50}},
 		Action: a.remote(showAudit),
 	}
 }
 
 func showAudit(ctx context.Context, in *invocation, c *client.Client) error {
-	list, err := c.Audit(ctx)
+	list, err := pages(in.flags.Int("limit"), func(cursor string, size int) (api.List[api.AuditEvent], error) {
+		return c.Audit(ctx, cursor, size)
+	})
 	if err != nil {
 		return err
-	}
-	if n := in.flags.Int("limit"); n > 0 && n < len(list.Items) {
-		list.Items = list.Items[:n]
 	}
 	return in.print(list, func(t *output.Table) {
 		t.Header("TIME", "WHO", "DID", "TO", "OUTCOME")

@@ -28,6 +28,7 @@ const (
 // in memory. It refuses unknown fields, as the real one does.
 type fake struct {
 	*httptest.Server
+	described *described
 
 	mu         sync.Mutex
 	password   string
@@ -47,7 +48,7 @@ type fake struct {
 	submitted  []byte
 }
 
-func newFake() *fake {
+func newFake() (*fake, error) {
 	built := today().Add(-30 * time.Hour)
 	f := &fake{
 		password: "correct horse", role: "fedAdmin", nextRule: 1002,
@@ -80,12 +81,20 @@ func newFake() *fake {
 			},
 		},
 	}
+	f.rules = append(f.rules, api.Rule{
+		ID: 100009, CfgType: "federal", RuleType: "deny", Criteria: []api.Criterion{}, Unreadable: "criterion \"moonPhase\" is not known",
+	})
 	mux := http.NewServeMux()
 	f.routes(mux)
-	f.Server = httptest.NewUnstartedServer(mux)
+	checked, err := newDescribed(mux)
+	if err != nil {
+		return nil, err
+	}
+	f.described = checked
+	f.Server = httptest.NewUnstartedServer(checked)
 	f.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are wanted
 	f.StartTLS()
-	return f
+	return f, nil
 }
 
 // caPEM is the server's own certificate, which signs itself.
@@ -104,16 +113,21 @@ func (f *fake) routes(mux *http.ServeMux) {
 	})
 	f.handle(mux, "GET /db", "", func(*http.Request) (int, any) { return 200, f.db })
 	f.handle(mux, "GET /plugins", "", func(*http.Request) (int, any) {
-		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "running", Capabilities: []string{"catalog", "tags"}}})
+		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "ready", Capabilities: []string{"catalog", "tags"}}})
 	})
-	f.handle(mux, "GET /audit", "", func(*http.Request) (int, any) {
-		return 200, listOf([]api.AuditEvent{
+	f.handle(mux, "GET /audit", "", func(r *http.Request) (int, any) {
+		events := []api.AuditEvent{
 			{Time: today(), Actor: "admin", Action: "registry.add", Target: "shop", Outcome: "ok"},
 			{Time: today().Add(-time.Hour), Actor: "eve\x1b[2J", Action: "login", Outcome: "wrong password"},
-		})
+		}
+		if r.URL.Query().Get("limit") == "1" {
+			return 200, api.List[api.AuditEvent]{Items: events[:1], Next: "1"}
+		}
+		return 200, listOf(events)
 	})
 	f.accessRoutes(mux)
 	f.federationRoutes(mux)
+	f.tokenRoutes(mux)
 	f.registryRoutes(mux)
 	f.imageRoutes(mux)
 	f.admissionRoutes(mux)
@@ -238,6 +252,22 @@ func (f *fake) federationRoutes(mux *http.ServeMux) {
 		f.fed = api.Federation{Role: "standalone", ClusterID: "c-1", ClusterName: "west"}
 		return 200, f.fed
 	})
+	f.handle(mux, "GET /federation/settings", "", func(*http.Request) (int, any) { return 200, f.fed.Settings })
+	f.handle(mux, "PUT /federation/settings", "write", func(r *http.Request) (int, any) {
+		if err := decode(r, &f.fed.Settings); err != nil {
+			return 400, refusal("Bad request", err.Error())
+		}
+		return 200, f.fed.Settings
+	})
+	f.handle(mux, "GET /clusters", "", func(*http.Request) (int, any) { return 200, listOf(f.clusters) })
+	f.handle(mux, "DELETE /clusters/{id}", "write", func(r *http.Request) (int, any) {
+		f.clusters = slices.DeleteFunc(f.clusters, func(c api.Cluster) bool { return c.ID == r.PathValue("id") })
+		return 204, nil
+	})
+	f.handle(mux, "POST /clusters/{id}/deploy", "write", func(*http.Request) (int, any) { return 202, nil })
+}
+
+func (f *fake) tokenRoutes(mux *http.ServeMux) {
 	f.handle(mux, "GET /federation/tokens", "", func(*http.Request) (int, any) { return 200, listOf(f.tokens) })
 	f.handle(mux, "POST /federation/tokens", "write", func(r *http.Request) (int, any) {
 		var in api.TokenRequest
@@ -265,12 +295,6 @@ func (f *fake) federationRoutes(mux *http.ServeMux) {
 		}
 		return 404, refusal("Object not found", "there is no token "+r.PathValue("id"))
 	})
-	f.handle(mux, "GET /clusters", "", func(*http.Request) (int, any) { return 200, listOf(f.clusters) })
-	f.handle(mux, "DELETE /clusters/{id}", "write", func(r *http.Request) (int, any) {
-		f.clusters = slices.DeleteFunc(f.clusters, func(c api.Cluster) bool { return c.ID == r.PathValue("id") })
-		return 204, nil
-	})
-	f.handle(mux, "POST /clusters/{id}/deploy", "write", func(*http.Request) (int, any) { return 202, nil })
 }
 
 func listOf[T any](items []T) api.List[T] {

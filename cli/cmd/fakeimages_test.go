@@ -33,6 +33,17 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 		}
 		return 404, refusal("Object not found", "there is no registry "+r.PathValue("name"))
 	})
+	f.handle(mux, "PATCH /registries/{name}", "write", func(r *http.Request) (int, any) {
+		stored := f.registry(r.PathValue("name"))
+		if stored == nil {
+			return 404, refusal("Object not found", "there is no registry "+r.PathValue("name"))
+		}
+		if err := decode(r, stored); err != nil {
+			return 400, refusal("Bad request", err.Error())
+		}
+		stored.HasPassword, stored.Password = stored.HasPassword || stored.Password == "registry pw", ""
+		return 200, *stored
+	})
 	f.handle(mux, "DELETE /registries/{name}", "write", func(r *http.Request) (int, any) {
 		f.registries = slices.DeleteFunc(f.registries, func(x api.Registry) bool { return x.Name == r.PathValue("name") })
 		return 204, nil
@@ -133,10 +144,10 @@ func sampleImages() []api.Image {
 	return []api.Image{
 		{
 			Digest: digestA, Names: []string{"registry.example/shop/web:1", "registry.example/shop/web:latest"}, Origin: "local",
-			Platform: "linux/amd64", OS: "debian 12", Status: "scanned", Counts: api.Counts{Critical: 1, High: 2},
+			Platform: "linux/amd64", OS: "debian 12", Status: "finished", Counts: api.Counts{Critical: 1, High: 2},
 			Sources: []string{"scan", "ci"}, ScannedAt: today().Add(-time.Hour), DB: api.DBVersion{Revision: "rev-7", UpdatedAt: today().Add(-30 * time.Hour)},
 		},
-		{Digest: digestB, Names: []string{"registry.example/shop/multi:1"}, Platform: "linux/amd64", Status: "scanned", Origin: "local"},
+		{Digest: digestB, Names: []string{"registry.example/shop/multi:1"}, Platform: "linux/amd64", Status: "finished", Origin: "local"},
 		{Digest: digestC, Names: []string{"registry.example/shop/multi:1"}, Platform: "linux/arm64", Status: "failed", Origin: "local"},
 	}
 }
@@ -236,13 +247,13 @@ func (f *fake) review(r *http.Request) (int, any) {
 	}
 	hit := &api.RuleHit{
 		ID: 1001, CfgType: "user_created", RuleType: "deny", Mode: "protect", Comment: "no critical findings",
-		Because: []string{"cveCriticalCount >= 1: 1 seen"},
+		Because: []string{"cveCriticalCount >= 1: 1 seen"}, CVEs: []string{"CVE-2026-0001"},
 	}
 	d := api.Decision{
 		Allowed: true, Message: "no rule denies", Warnings: []string{"resource " + string(in.Request.Resource)},
 		Containers: []api.ContainerDecision{{
 			Name: "web", Kind: "containers", Image: "registry.example/shop/web:1", Allowed: true,
-			Results: []api.Verdict{{Source: "scan", Counts: api.Counts{Critical: 1, High: 2}}},
+			Results: []api.Verdict{{Digest: digestA, Origin: "local", Source: "scan", Counts: api.Counts{Critical: 1, High: 2}}},
 			Trace:   []api.RuleStep{{ID: 1001, Outcome: "no match", Why: []string{"namespace is not prod"}}},
 		}},
 	}

@@ -20,7 +20,7 @@ func (a *App) imageCommand() *cli.Command {
 				Name: "list", Usage: "list images", ArgsUsage: "[PART-OF-NAME]",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "registry", Usage: "of the registry `NAME`"},
-					&cli.StringFlag{Name: "status", Usage: "in this `STATE`, such as scanned, failed, unsupported"},
+					&cli.StringFlag{Name: "status", Usage: "in this `STATE`, such as finished, failed or unsupported"},
 					&cli.StringFlag{Name: "severity", Usage: "with findings of this `SEVERITY`"},
 					&cli.IntFlag{Name: "limit", Usage: "`N` at most; default all"},
 				},
@@ -54,29 +54,21 @@ func listImages(ctx context.Context, in *invocation, c *client.Client) error {
 	return in.print(list, func(t *output.Table) {
 		t.Header("NAME", "STATUS", countsTitle, "SOURCE", "SCANNED", "DIGEST")
 		for _, i := range list.Items {
-			t.Row(firstName(i.Names), i.Status, counts(i.Counts), strings.Join(i.Sources, "+"), in.ago(i.ScannedAt), i.Digest)
+			found := "" // nothing is known, which is not the same as nothing found
+			if len(i.Sources) > 0 {
+				found = counts(i.Counts)
+			}
+			t.Row(firstName(i.Names), i.Status, found, strings.Join(i.Sources, "+"), in.ago(i.ScannedAt), i.Digest)
 		}
 	})
 }
 
 // images follows the pages till limit, 0 being all.
 func images(ctx context.Context, c *client.Client, q client.ImageQuery, limit int) (api.List[api.Image], error) {
-	all := itemsOf([]api.Image{})
-	for {
-		if limit > 0 {
-			q.Limit = limit - len(all.Items)
-		}
-		page, err := c.Images(ctx, q)
-		if err != nil {
-			return all, err
-		}
-		all.Items = append(all.Items, page.Items...)
-		all.Next = page.Next
-		if page.Next == "" || page.Next == q.Cursor || (limit > 0 && len(all.Items) >= limit) {
-			return all, nil
-		}
-		q.Cursor = page.Next
-	}
+	return pages(limit, func(cursor string, size int) (api.List[api.Image], error) {
+		q.Cursor, q.Limit = cursor, size
+		return c.Images(ctx, q)
+	})
 }
 
 // firstName stands for all names of an image in a table.

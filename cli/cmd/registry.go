@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -16,6 +17,7 @@ func (a *App) registryCommand() *cli.Command {
 		Name: "registry", Category: groupImages, Usage: "the registries that are scanned",
 		Subcommands: []*cli.Command{
 			a.registryAddCommand(),
+			a.registryUpdateCommand(),
 			{Name: "list", Usage: "list the registries and their last runs", Action: a.remote(listRegistries)},
 			{Name: "show", Usage: "show one registry", ArgsUsage: "NAME", Action: a.remote(showRegistry)},
 			{Name: "test", Usage: "try to reach, log in, list and read, step by step", ArgsUsage: "NAME", Action: a.remote(testRegistry)},
@@ -32,29 +34,46 @@ func (a *App) registryAddCommand() *cli.Command {
 	return &cli.Command{
 		Name: "add", Usage: "add a registry", ArgsUsage: "NAME",
 		Description: "A name that begins with fed. is scanned by the primary for every cluster of\nthe federation.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "url", Usage: "`URL` of the registry"},
+		Flags: append(registryFlags(),
 			&cli.StringFlag{Name: "type", Usage: "registry `PLUGIN`", Value: "oci"},
-			&cli.StringSliceFlag{Name: "repository", Usage: "scan this `REPOSITORY` instead of the whole catalog; repeatable"},
-			&cli.StringSliceFlag{Name: "filter", Usage: "scan what matches `REPOSITORY:TAG`, * is anything; repeatable"},
-			&cli.StringSliceFlag{Name: "platform", Usage: "scan this `OS/ARCH` of multi-platform images; repeatable; default all"},
-			&cli.StringFlag{Name: "schedule", Usage: "`CRON` expression or @every 10m; default by hand only"},
-			&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with"},
-			passwordFlag("password-file"),
-			&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds a bearer token, - for standard input"},
-			&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
-			&cli.BoolFlag{Name: "no-rescan", Usage: "do not match again after an update of the vulnerability DB"},
-			&cli.BoolFlag{Name: "test", Usage: "test first, and add only when every step succeeds"},
-		},
+			&cli.BoolFlag{Name: "test", Usage: "test first, and add only when every step succeeds"}),
 		Action: a.remote(addRegistry),
 	}
 }
 
+func (a *App) registryUpdateCommand() *cli.Command {
+	return &cli.Command{
+		Name: "update", Usage: "change what the flags name of a registry", ArgsUsage: "NAME",
+		Description: "A list that is given replaces the old list; --filter '' empties it.",
+		Flags:       registryFlags(), Action: a.remote(updateRegistry),
+	}
+}
+
+// registryFlags are what can be set and changed.
+func registryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "url", Usage: "`URL` of the registry"},
+		&cli.StringSliceFlag{Name: "repository", Usage: "scan this `REPOSITORY` instead of the whole catalog; repeatable"},
+		&cli.StringSliceFlag{Name: "filter", Usage: "scan what matches `REPOSITORY:TAG`, * is anything; repeatable"},
+		&cli.StringSliceFlag{Name: "platform", Usage: "scan this `OS/ARCH` of multi-platform images; repeatable; default all"},
+		&cli.StringFlag{Name: "schedule", Usage: "`CRON` expression or @every 10m; default by hand only"},
+		&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with"},
+		passwordFlag("password-file"),
+		&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds a bearer token, - for standard input"},
+		&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
+		&cli.BoolFlag{Name: "no-rescan", Usage: "do not match again after an update of the vulnerability DB"},
+	}
+}
+
 func addRegistry(ctx context.Context, in *invocation, c *client.Client) error {
-	r, err := in.registryFromFlags()
+	if _, err := in.required("url"); err != nil {
+		return err
+	}
+	flags, err := in.registryPatch()
 	if err != nil {
 		return err
 	}
+	r := flags.Apply(api.Registry{Name: in.arg(0), Type: in.text("type")})
 	if in.flags.Bool("test") {
 		steps, err := c.TryRegistry(ctx, r)
 		if err != nil {
@@ -75,35 +94,68 @@ func addRegistry(ctx context.Context, in *invocation, c *client.Client) error {
 	return nil
 }
 
-func (in *invocation) registryFromFlags() (api.Registry, error) {
-	url, err := in.required("url")
+func updateRegistry(ctx context.Context, in *invocation, c *client.Client) error {
+	if in.flags.NumFlags() == 0 {
+		return usagef("nothing to change is given")
+	}
+	patch, err := in.registryPatch()
 	if err != nil {
-		return api.Registry{}, err
+		return err
 	}
-	r := api.Registry{
-		Name: in.arg(0), URL: url, Type: in.text("type"), Schedule: in.text("schedule"), Username: in.text("username"),
-		Repositories: in.flags.StringSlice("repository"), Filters: in.flags.StringSlice("filter"),
-		Platforms: in.flags.StringSlice("platform"),
+	changed, err := c.UpdateRegistry(ctx, in.arg(0), patch)
+	if err != nil {
+		return err
 	}
-	if in.flags.Bool("no-rescan") {
-		r.RescanAfterDBUpdate = new(bool)
+	return in.printRegistry(changed)
+}
+
+// registryPatch takes what the flags name and leaves the rest alone.
+func (in *invocation) registryPatch() (client.RegistryPatch, error) {
+	p := client.RegistryPatch{
+		URL: in.given("url"), Schedule: in.given("schedule"), Username: in.given("username"),
+		Repositories: in.givenList("repository"), Filters: in.givenList("filter"), Platforms: in.givenList("platform"),
 	}
-	if file := in.text("token-file"); file != "" {
-		if r.Token, err = in.secretFile(file); err != nil {
-			return r, err
-		}
+	if in.flags.IsSet("no-rescan") {
+		p.RescanAfterDBUpdate = new(!in.flags.Bool("no-rescan"))
 	}
 	if file := in.text("ca-cert"); file != "" {
 		pem, err := in.readFile(file)
 		if err != nil {
-			return r, err
+			return p, err
 		}
-		r.CACert = string(pem)
+		p.CACert = new(string(pem))
 	}
-	if r.Username != "" && r.Token == "" {
-		r.Password, err = in.password("password-file", "password for "+r.Username+" at the registry: ", false)
+	return p, in.registrySecrets(&p)
+}
+
+// registrySecrets reads a token from its file, or else a password, which is
+// asked for when a username without either is given.
+func (in *invocation) registrySecrets(p *client.RegistryPatch) (err error) {
+	if file := in.text("token-file"); file != "" {
+		p.Token, err = in.secretFile(file)
+		return err
 	}
-	return r, err
+	if in.text("username") != "" || in.text("password-file") != "" {
+		p.Password, err = in.password("password-file", "password for "+in.text("username")+" at the registry: ", false)
+	}
+	return err
+}
+
+// given is a flag's value, nil when the flag is absent.
+func (in *invocation) given(flag string) *string {
+	if !in.flags.IsSet(flag) {
+		return nil
+	}
+	return new(in.text(flag))
+}
+
+// givenList is a repeatable flag's values, nil when the flag is absent; empty
+// values only say that the list is meant.
+func (in *invocation) givenList(flag string) *[]string {
+	if !in.flags.IsSet(flag) {
+		return nil
+	}
+	return new(slices.DeleteFunc(in.flags.StringSlice(flag), func(s string) bool { return s == "" }))
 }
 
 func listRegistries(ctx context.Context, in *invocation, c *client.Client) error {

@@ -98,6 +98,7 @@ func (in *invocation) printRule(r api.Rule) error {
 		}
 		t.Field("Containers", strings.Join(r.Containers, " "))
 		t.Field("On missing", r.OnMissing)
+		t.Field("Unreadable", r.Unreadable)
 	})
 }
 
@@ -162,7 +163,8 @@ func parseCriterion(text string) (api.Criterion, error) {
 	return api.Criterion{Name: name, Op: op, Value: strings.TrimSpace(value)}, nil
 }
 
-// exportRules leaves out what cannot be applied anywhere: rules that are built in.
+// exportRules leaves out what cannot be applied anywhere: rules that are built
+// in, and rules of which this version knows only a part.
 func exportRules(ctx context.Context, in *invocation, c *client.Client) error {
 	scope, err := in.scope()
 	if err != nil {
@@ -174,7 +176,11 @@ func exportRules(ctx context.Context, in *invocation, c *client.Client) error {
 	}
 	own := []api.Rule{}
 	for _, r := range list.Items {
-		if r.CfgType == federalRule || r.CfgType == localRule {
+		switch {
+		case r.CfgType != federalRule && r.CfgType != localRule:
+		case r.Unreadable != "":
+			in.hint("warning: rule %d is left out: %s", r.ID, r.Unreadable)
+		default:
 			own = append(own, r)
 		}
 	}

@@ -31,7 +31,7 @@ func (a *App) scanCommand() *cli.Command {
 		Description: `IMAGE is [docker://]HOST/REPOSITORY:TAG, …@DIGEST, or oci:DIR:REF. Without
 --username the logins of docker login are used. Nothing is written to disk.`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "vulndb", Usage: "vulnerability database `FILE`, trivy.db of schema 2 (also MUSTER_VULNDB)"},
+			&cli.StringFlag{Name: "vulndb", Usage: "vulnerability database `FILE`, trivy.db of schema 2 (also MUSTER_VULNDB_FILE)"},
 			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, or all", Value: "linux/amd64"},
 			&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with at the registry"},
 			passwordFlag("password-file"),
@@ -143,7 +143,7 @@ func (in *invocation) registryTransport(caFile string) (http.RoundTripper, error
 }
 
 func (in *invocation) openDB() (*vulndb.DB, error) {
-	file := in.setting("vulndb", "MUSTER_VULNDB")
+	file := in.setting("vulndb", "MUSTER_VULNDB_FILE")
 	if file == "" {
 		return nil, usagef("a vulnerability database is needed").withTry("--vulndb FILE")
 	}

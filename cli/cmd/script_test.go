@@ -45,7 +45,11 @@ func TestScripts(t *testing.T) {
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			w := &world{daemon: newFake()}
+			daemon, err := newFake()
+			if err != nil {
+				return err
+			}
+			w := &world{daemon: daemon}
 			env.Defer(w.daemon.Close)
 			env.Values["world"] = w
 			env.Setenv("HOME", env.WorkDir)
@@ -81,6 +85,9 @@ func runMuster(ts *testscript.TestScript, neg bool, args []string) {
 		Terminal: cmd.Terminal{Stdin: w.terminal, Stderr: w.terminal, Secret: w.secret},
 	}
 	w.code = app.Main(context.Background(), append([]string{"muster"}, args...))
+	for _, complaint := range w.daemon.described.complaints() {
+		ts.Fatalf("openapi.yaml: %s", complaint)
+	}
 	if neg == (w.code == 0) {
 		ts.Fatalf("muster ended with exit code %d", w.code)
 	}

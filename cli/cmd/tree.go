@@ -28,7 +28,7 @@ func (a *App) commands() []*cli.Command {
 		a.registryCommand(), a.imageCommand(), a.scanCommand(), a.submitCommand(), a.resultCommand(),
 		a.ruleCommand(), a.admissionCommand(),
 		a.loginCommand(), a.logoutCommand(), a.contextCommand(), a.accountCommand(), a.apikeyCommand(), a.auditCommand(),
-		a.statusCommand(), a.dbCommand(), a.pluginCommand(),
+		a.serveCommand(), a.statusCommand(), a.dbCommand(), a.pluginCommand(),
 		a.completionCommand(), a.completeCommand(), a.versionCommand(),
 	}
 }

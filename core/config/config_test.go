@@ -158,7 +158,7 @@ func TestEveryKeyIsASetting(t *testing.T) {
 	for key := range inTable {
 		t.Errorf("setting %s is not a key of the file", key)
 	}
-	for _, want := range []string{"data-dir", "cluster-name", "listen", "fed-listen", "admission-listen", "ops-listen", "admin-password-file"} {
+	for _, want := range []string{"data-dir", "cluster-name", "listen", "fed-listen", "admission-listen", "ops-listen", "admin-password-file", "vulndb"} {
 		if !flags[want] {
 			t.Errorf("no flag --%s", want)
 		}

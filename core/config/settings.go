@@ -48,9 +48,13 @@ func Settings() []Setting {
 	settings := make([]Setting, 0, len(table))
 	for _, row := range table {
 		words := strings.NewReplacer(".", "_", "-", "_").Replace(row.key)
+		flag := strings.ReplaceAll(words, "_", "-")
+		if row.key == "vulndb.file" {
+			flag = "vulndb" // named as where other commands take the same file
+		}
 		settings = append(settings, Setting{
 			Key:   row.key,
-			Flag:  strings.ReplaceAll(words, "_", "-"),
+			Flag:  flag,
 			Env:   envPrefix + strings.ToUpper(words),
 			Help:  row.help,
 			field: row.field,

@@ -31,6 +31,7 @@ func (s *Service) Login(ctx context.Context, c Credentials) (Session, error) {
 		return Session{}, wrongCredentials()
 	}
 	if wait := s.throttle.begin(c.Username, c.Source); wait > 0 {
+		s.log.Warn("login blocked", "username", c.Username, "source", c.Source, "wait", wait)
 		return Session{}, fault.New(fault.Denied, "identity: login of %s: %w", c.Username, ErrBlocked).
 			WithHint("try again in %s", max(wait.Round(time.Second), time.Second))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/muster-sec/muster/plugins/sdk"
 )
@@ -19,7 +21,8 @@ func (s *supervisor) Invoke(ctx context.Context, method string, args, reply any,
 	if err != nil {
 		return err
 	}
-	return conn.Invoke(ctx, method, args, reply, opts...)
+	err = conn.Invoke(ctx, method, args, reply, opts...)
+	return ended(ctx.Err(), err)
 }
 
 // NewStream opens a stream on the plugin, which it starts if need be. The call
@@ -37,22 +40,32 @@ func (s *supervisor) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 	stream, err := conn.NewStream(ctx, desc, method, opts...)
 	if err != nil {
 		cancel()
-		return nil, err
+		return nil, ended(ctx.Err(), err)
 	}
-	return &boundStream{ClientStream: stream, cancel: cancel}, nil
+	return &boundStream{ClientStream: stream, cancel: cancel, callerErr: ctx.Err}, nil
 }
 
 // boundStream releases its timer when the stream ends.
 type boundStream struct {
 	grpc.ClientStream
-	cancel func()
+	cancel    func()
+	callerErr func() error // of the caller's context; the stream's own ends with it
 }
 
 // RecvMsg receives a message; any error is the end of the stream.
 func (b *boundStream) RecvMsg(m any) error {
 	err := b.ClientStream.RecvMsg(m)
-	if err != nil {
+	if err = ended(b.callerErr(), err); err != nil {
 		b.cancel()
+	}
+	return err
+}
+
+// ended tells a call that the caller gave up from one whose process was killed
+// under it: gRPC calls both cancelled.
+func ended(callerErr, err error) error {
+	if status.Code(err) == codes.Canceled && callerErr == nil {
+		return status.Error(codes.Unavailable, "the plugin's process ended during the call")
 	}
 	return err
 }

@@ -44,6 +44,7 @@ func documentOf(d sdk.Document) model.Document {
 			Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Platform: platformOf(s.Platform),
 			OS: model.OS{Family: s.OSFamily, Version: s.OSVersion},
 		},
+		Packages: make([]model.Package, 0, len(d.Packages)), Findings: make([]model.Finding, 0, len(d.Findings)),
 		Warnings: d.Warnings,
 	}
 	for _, id := range s.DiffIDs {

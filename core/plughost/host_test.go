@@ -20,11 +20,12 @@ import (
 // hosted is a host that runs for the length of a test.
 type hosted struct {
 	*Host
-	log *syncBuffer
+	log  *syncBuffer
+	stop func(testing.TB) // ends the host and waits for it
 }
 
 // startHost runs a host with quick timings. change may alter the options.
-func startHost(t *testing.T, change func(*Options)) *hosted {
+func startHost(t testing.TB, change func(*Options)) *hosted {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ph") // short: t.TempDir would be too long for a socket
 	if err != nil {
@@ -53,17 +54,23 @@ func startHost(t *testing.T, change func(*Options)) *hosted {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
+	var once sync.Once
+	stop := func(t testing.TB) {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
 	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		stop(t)
 		if left, _ := os.ReadDir(opts.RuntimeDir); len(left) > 0 {
 			t.Errorf("left in the runtime folder: %v", left)
 		}
 		os.RemoveAll(dir)
 	})
-	return &hosted{Host: h, log: log}
+	return &hosted{Host: h, log: log, stop: stop}
 }
 
 func (h *hosted) supervisor(t *testing.T, kind sdk.Kind, name string) *supervisor {
@@ -167,6 +174,51 @@ func TestListingIsPagedAndKeepsItsError(t *testing.T) {
 	}
 	if !errors.Is(listErr, sdk.ErrUnavailable) || !strings.Contains(listErr.Error(), "page 3") {
 		t.Errorf("the error of the listing is %v", listErr)
+	}
+}
+
+// TestWhoEndedAStream: the caller, the call timeout and the end of the process
+// must not be taken for each other.
+func TestWhoEndedAStream(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		timeout time.Duration
+		end     func(h *hosted, leave func())
+		want    error
+	}{
+		"the caller":       {time.Minute, func(_ *hosted, leave func()) { leave() }, context.Canceled},
+		"the call timeout": {2 * time.Second, func(*hosted, func()) {}, context.DeadlineExceeded},
+		"the process": {time.Minute, func(h *hosted, _ func()) {
+			for _, st := range h.Plugins() {
+				if st.PID != 0 {
+					killGroup(st.PID)
+				}
+			}
+		}, sdk.ErrUnavailable},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t, func(o *Options) {
+				o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{CallTimeout: tt.timeout}}}
+			})
+			r, err := h.Registry("puppet")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			first := true
+			for _, err = range r.Repositories(ctx, sdk.Config(`{"do":"hang","arg":"600"}`)) {
+				if first {
+					go tt.end(h, leave)
+					first = false
+				}
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("the stream ended with %v, want %v", err, tt.want)
+			}
+		})
 	}
 }
 

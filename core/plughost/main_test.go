@@ -1,6 +1,7 @@
 package plughost
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 
+	"github.com/muster-sec/muster/plugins/builtin"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -36,6 +38,9 @@ func TestMain(m *testing.M) {
 }
 
 func servePlugin(kind sdk.Kind, name string) {
+	if err := builtin.Serve(kind, name, "1.2.3"); err == nil {
+		return
+	}
 	switch name {
 	case "wrong-protocol":
 		plugin.Serve(&plugin.ServeConfig{
@@ -76,7 +81,7 @@ type puppetConfig struct {
 	Arg string `json:"arg"`
 }
 
-func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, error] {
+func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var c puppetConfig
 		if err := cfg.Decode(&c); err != nil {
@@ -89,8 +94,12 @@ func (puppet) Repositories(_ context.Context, cfg sdk.Config) iter.Seq2[string, 
 				return
 			}
 		}
-		if c.Do == "break" {
+		switch c.Do {
+		case "break":
 			yield("", fmt.Errorf("page 3: %w", sdk.ErrUnavailable))
+		case "hang":
+			<-ctx.Done()
+			yield("", ctx.Err())
 		}
 	}
 }
@@ -119,6 +128,12 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 	case "hang":
 		<-ctx.Done()
 		return sdk.Credential{}, ctx.Err()
+	case "eat":
+		var food [][]byte
+		for range 32 {
+			food = append(food, bytes.Repeat([]byte{1}, 64<<20))
+		}
+		return sdk.Credential{Username: strconv.Itoa(len(food))}, nil
 	case "environ":
 		return sdk.Credential{Username: strings.Join(os.Environ(), "\x1e")}, nil
 	case "child":

@@ -53,18 +53,49 @@ func TestChildrenOfAPluginDieWithIt(t *testing.T) {
 func TestKernelLimits(t *testing.T) {
 	t.Parallel()
 	h := startHost(t, func(o *Options) {
-		o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{Memory: 64 << 20, OpenFiles: 77, CPU: 1}}}
+		o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{Memory: 768 << 20, OpenFiles: 77, CPU: 1}}}
 	})
 	limits, err := h.puppet(t, `{"do":"limits"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Max open files 77 77", "Max core file size 0 0", "Max data size " + strconv.Itoa(64<<20+256<<20),
+		"Max open files 77 77", "Max core file size 0 0", "Max data size " + strconv.Itoa(1<<30),
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(limits), " "), want) {
 			t.Errorf("no %q in\n%s", want, limits)
 		}
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, func(o *Options) {
+		o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{Memory: 256 << 20}}}
+	})
+	if _, err := h.puppet(t, `{"do":"eat"}`); !errors.Is(err, sdk.ErrUnavailable) {
+		t.Errorf("a plugin that eats 2 GiB gives %v", err)
+	}
+	h.await(t, sdk.KindRegistry, "puppet", func(s Status) bool { return s.State == StateReady && s.Restarts == 1 })
+}
+
+// TestFrozenPluginDoesNotHoldUpTheEnd: the polite end has a deadline.
+func TestFrozenPluginDoesNotHoldUpTheEnd(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, func(o *Options) {
+		o.HealthEvery, o.DrainTimeout, o.StopGrace = time.Hour, 100*time.Millisecond, 100*time.Millisecond
+	})
+	if _, err := h.puppet(t, `{}`); err != nil {
+		t.Fatal(err)
+	}
+	st := h.await(t, sdk.KindRegistry, "puppet", func(s Status) bool { return s.PID != 0 })
+	if err := syscall.Kill(st.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { awaitGone(t, st.PID) })
+	h.stop(t)
+	if _, err := h.puppet(t, `{}`); !errors.Is(err, ErrStopped) {
+		t.Errorf("a call after the end gives %v", err)
 	}
 }
 

@@ -16,8 +16,8 @@ const maxNamed = 10
 type test interface {
 	// holds must be quick: it is asked for every rule of every container.
 	holds(s *Subject, f *Facts) Truth
-	// saw is what holds looked at, for the explanation.
-	saw(s *Subject, f *Facts) string
+	// saw is what holds looked at to come to t, for the explanation.
+	saw(s *Subject, f *Facts, t Truth) string
 }
 
 // namer is a test that can name the vulnerabilities behind a match.
@@ -30,13 +30,13 @@ type unreadableTest struct{ reason string }
 
 func (t unreadableTest) holds(*Subject, *Facts) Truth { return Unknown }
 
-func (t unreadableTest) saw(*Subject, *Facts) string { return t.reason }
+func (t unreadableTest) saw(*Subject, *Facts, Truth) string { return t.reason }
 
 type namespaceTest struct{ any []pattern }
 
 func (t namespaceTest) holds(s *Subject, _ *Facts) Truth { return truth(matchAny(t.any, s.Namespace)) }
 
-func (t namespaceTest) saw(s *Subject, _ *Facts) string {
+func (t namespaceTest) saw(s *Subject, _ *Facts, _ Truth) string {
 	return "the namespace is " + strconv.Quote(s.Namespace)
 }
 
@@ -49,7 +49,7 @@ func (t imageTest) holds(s *Subject, _ *Facts) Truth {
 	return truth(slices.ContainsFunc(t.any, func(p imagePattern) bool { return p.match(*s.Image) }))
 }
 
-func (t imageTest) saw(s *Subject, _ *Facts) string { return sawImage(s) }
+func (t imageTest) saw(s *Subject, _ *Facts, _ Truth) string { return sawImage(s) }
 
 type hostTest struct{ any []pattern }
 
@@ -60,7 +60,7 @@ func (t hostTest) holds(s *Subject, _ *Facts) Truth {
 	return truth(matchAny(t.any, s.Image.Host))
 }
 
-func (t hostTest) saw(s *Subject, _ *Facts) string { return sawImage(s) }
+func (t hostTest) saw(s *Subject, _ *Facts, _ Truth) string { return sawImage(s) }
 
 func sawImage(s *Subject) string {
 	if s.Image == nil {
@@ -84,7 +84,7 @@ func (t scannedTest) holds(_ *Subject, f *Facts) Truth {
 	return truth(f.Scanned != ScannedNot)
 }
 
-func (t scannedTest) saw(_ *Subject, f *Facts) string {
+func (t scannedTest) saw(_ *Subject, f *Facts, _ Truth) string {
 	switch f.Scanned {
 	case ScannedOwn:
 		return "scanned"
@@ -113,7 +113,7 @@ func (t countTest) holds(_ *Subject, f *Facts) Truth {
 	return truth(t.count(f.Counts) <= t.n)
 }
 
-func (t countTest) saw(_ *Subject, f *Facts) string {
+func (t countTest) saw(_ *Subject, f *Facts, _ Truth) string {
 	if f.Scanned == ScannedNot {
 		return noResult
 	}
@@ -157,17 +157,16 @@ func (t cveTest) holds(_ *Subject, f *Facts) Truth {
 	return truth(found)
 }
 
-func (t cveTest) saw(_ *Subject, f *Facts) string {
-	if f.Scanned == ScannedNot {
+func (t cveTest) saw(_ *Subject, f *Facts, found Truth) string {
+	switch {
+	case f.Scanned == ScannedNot:
 		return noResult
-	}
-	if ids := t.named(f); len(ids) > 0 {
-		return "found " + strings.Join(ids, ", ")
-	}
-	if f.CVEs.Partial {
+	case found == Yes:
+		return "found " + strings.Join(t.named(f), ", ")
+	case found == Unknown:
 		return "the finding list has not arrived"
 	}
-	return "found none"
+	return "not found"
 }
 
 func (t cveTest) named(f *Facts) []string {
@@ -202,7 +201,12 @@ func (c condition) holds(s *Subject, f *Facts) Truth {
 
 // explain is one line: what was asked, what was seen, what follows.
 func (c condition) explain(s *Subject, f *Facts) string {
-	return c.text + ": " + c.test.saw(s, f) + " (" + c.holds(s, f).String() + ")"
+	found := c.test.holds(s, f)
+	follows := found
+	if c.negative {
+		follows = not(found)
+	}
+	return c.text + ": " + c.test.saw(s, f, found) + " (" + follows.String() + ")"
 }
 
 // criterionText is how an explanation quotes a criterion.

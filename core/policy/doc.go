@@ -29,6 +29,8 @@
 //     names the kinds it is for. An empty list means every kind.
 //   - Several images may stand behind one tag. A denial matches when any of them
 //     matches; an exception only when all of them do.
+//   - A value of the criterion image is read as a pod's reference is: without a
+//     host it is Docker Hub's. "*/nginx" stands for every host.
 //   - A reference with a digest has no tag: what a container runtime ignores must
 //     not open an exception.
 //   - imageScanned knows "own" (muster itself has scanned the image) and "ci"

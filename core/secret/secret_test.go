@@ -182,7 +182,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		got, err := k.Open(in, "p")
-		if err == nil && !bytes.Equal(in, blob) {
+		if err == nil && string(got) != "text" { // each fuzzing process has sealed a blob of its own
 			t.Errorf("opened %q out of a forged blob", got)
 		}
 	})

@@ -33,6 +33,10 @@ func (s *Store) SaveCIResult(ctx context.Context, r model.CIResult, doc model.Do
 	if err != nil {
 		return model.CIResult{}, fmt.Errorf("store: encode a CI result: %w", err)
 	}
+	packedList, err := pack(list)
+	if err != nil {
+		return model.CIResult{}, fmt.Errorf("store: encode findings %s: %w", list.Hash, err)
+	}
 	saved := r
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		old, found, err := ciResultOf(tx, r)
@@ -51,7 +55,7 @@ func (s *Store) SaveCIResult(ctx context.Context, r model.CIResult, doc model.Do
 		if saved.ID, err = insertCIResult(tx, r, packed); err != nil || r.Digest == "" {
 			return err
 		}
-		return s.recordCI(tx, r, list, doc.Image)
+		return s.recordCI(tx, r, packedList, doc.Image)
 	})
 	return saved, err
 }

@@ -11,15 +11,16 @@ import (
 )
 
 // recordCI writes what admission and the read models use of a CI result that
-// names an image by digest, and publishes it where CI results travel.
-func (s *Store) recordCI(tx *sql.Tx, r model.CIResult, list model.FindingList, img model.Image) error {
-	if err := putFindings(tx, list); err != nil {
+// names an image by digest, and publishes it where CI results travel. The
+// finding list comes packed: one writer serves everybody.
+func (s *Store) recordCI(tx *sql.Tx, r model.CIResult, list []byte, img model.Image) error {
+	if err := putPackedFindings(tx, r.Findings, list); err != nil {
 		return err
 	}
 	verdict := model.Verdict{
 		Digest: r.Digest, ImageID: r.ImageID, Source: model.SourceCI, Producer: r.Producer(), Counts: r.Counts,
 		RunAsRoot: img.User != "" && img.RunsAsRoot(), // a user that the document does not tell is not known to be root
-		OS:        img.OS, ScannedAt: r.PostedAt, Findings: list.Hash,
+		OS:        img.OS, ScannedAt: r.PostedAt, Findings: r.Findings,
 	}
 	if err := putVerdict(tx, model.Local, verdict); err != nil {
 		return err
@@ -66,54 +67,69 @@ func (s *Store) republishCI(tx *sql.Tx, on bool) error {
 }
 
 // publishCI sends what was recorded of a CI result: the verdict, its findings
-// and, while no scan of our own knows better, the image.
+// and, unless a federated registry has published it, the image.
 func (s *Store) publishCI(tx *sql.Tx, r model.CIResult) error {
-	var verdict, packed, image []byte
-	err := tx.QueryRow(`SELECT v.body, f.body, coalesce(i.body, '') FROM verdicts v
-		JOIN finding_lists f ON f.hash = v.findings LEFT JOIN images i ON i.digest = v.digest AND i.origin = v.origin
-		WHERE v.origin = ? AND v.digest = ? AND v.source = ? AND v.producer = ?`,
-		model.Local, r.Digest, model.SourceCI, r.Producer()).Scan(&verdict, &packed, &image)
+	var body []byte
+	var v model.Verdict
+	err := tx.QueryRow(`SELECT body FROM verdicts WHERE origin = ? AND digest = ? AND source = ? AND producer = ?`,
+		model.Local, r.Digest, model.SourceCI, r.Producer()).Scan(&body)
+	if err == nil {
+		err = json.Unmarshal(body, &v)
+	}
 	if err != nil {
 		return fmt.Errorf("store: read the verdict of CI result %d: %w", r.ID, err)
 	}
-	var list json.RawMessage
-	if err := unpack(packed, &list); err != nil {
-		return fmt.Errorf("store: unpack findings %s: %w", r.Findings, err)
-	}
-	records := []feed.Record{
-		{Scope: feed.ScopeAll, Kind: feed.KindVerdict, Key: ciVerdictKey(r), Payload: verdict},
-		{Scope: feed.ScopeAll, Kind: feed.KindFindings, Key: r.Findings, Payload: list},
-	}
-	scanned, err := exists(tx, ownScanOf, model.SourceScan, r.Digest)
+	records, err := verdictRecords(tx, v)
 	if err != nil {
 		return err
 	}
-	if !scanned && len(image) > 0 {
-		records = append(records, feed.Record{Scope: feed.ScopeAll, Kind: feed.KindImage, Key: string(r.Digest), Payload: image})
+	published, err := isFederated(tx, r.Digest)
+	if err != nil {
+		return err
+	}
+	if !published {
+		img, err := ciImage(tx, v)
+		if err != nil {
+			return err
+		}
+		rec, err := feed.Put(feed.KindImage, string(r.Digest), img)
+		if err != nil {
+			return err
+		}
+		records = append(records, rec)
 	}
 	return s.publish(tx, records...)
 }
 
-const (
-	ownScanOf   = `SELECT 1 FROM verdicts WHERE source = ? AND digest = ?`
-	ownScanWith = `SELECT 1 FROM verdicts WHERE source = ? AND findings = ?`
-)
+// ciImage is what members may know of an image for the sake of a CI result:
+// what the pipeline said, never what a local registry's scan found out.
+func ciImage(tx *sql.Tx, v model.Verdict) (model.Image, error) {
+	stub := model.Image{Digest: v.Digest, ImageID: v.ImageID, OS: v.OS, Status: model.ImageFinished}
+	if own, err := ownVerdict(tx, v.Digest); err != nil || own != nil {
+		return stub, err
+	}
+	if img, err := readImage(tx, model.Local, v.Digest); err != nil || img.Status == model.ImageFinished {
+		return img, err
+	}
+	return stub, nil
+}
 
 // retractCI takes back from the members what only this CI result gave them.
 func (s *Store) retractCI(tx *sql.Tx, r model.CIResult) error {
 	records := []feed.Record{feed.Delete(feed.KindVerdict, ciVerdictKey(r))}
-	shared, err := exists(tx, ownScanWith, model.SourceScan, r.Findings)
+	shared, err := exists(tx, `SELECT 1 FROM verdicts v JOIN images i ON i.origin = v.origin AND i.digest = v.digest
+		WHERE i.federated = 1 AND v.source = ? AND v.findings = ?`, model.SourceScan, r.Findings)
 	if err != nil {
 		return err
 	}
 	if !shared {
 		records = append(records, feed.Delete(feed.KindFindings, r.Findings))
 	}
-	scanned, err := exists(tx, ownScanOf, model.SourceScan, r.Digest)
+	published, err := isFederated(tx, r.Digest)
 	if err != nil {
 		return err
 	}
-	if !scanned {
+	if !published {
 		records = append(records, feed.Delete(feed.KindImage, string(r.Digest)))
 	}
 	return s.publish(tx, records...)
@@ -125,10 +141,9 @@ func (s *Store) dropCI(tx *sql.Tx, r model.CIResult) error {
 	if r.Digest == "" {
 		return nil
 	}
-	_, err := tx.Exec(`DELETE FROM verdicts WHERE origin = ? AND digest = ? AND source = ? AND producer = ?`,
-		model.Local, r.Digest, model.SourceCI, r.Producer())
-	if err != nil {
-		return fmt.Errorf("store: remove the verdict of CI result %d: %w", r.ID, err)
+	verdict := model.Verdict{Digest: r.Digest, Source: model.SourceCI, Producer: r.Producer()}
+	if err := deleteVerdict(tx, model.Local, verdict); err != nil {
+		return err
 	}
 	records := []feed.Record{feed.Delete(feed.KindVerdict, ciVerdictKey(r))}
 	known, err := exists(tx, `SELECT 1 FROM verdicts WHERE digest = ? UNION ALL SELECT 1 FROM tags WHERE digest = ?
@@ -137,8 +152,8 @@ func (s *Store) dropCI(tx *sql.Tx, r model.CIResult) error {
 		return err
 	}
 	if !known {
-		if _, err := tx.Exec(`DELETE FROM images WHERE origin = ? AND digest = ?`, model.Local, r.Digest); err != nil {
-			return fmt.Errorf("store: remove image %s: %w", r.Digest, err)
+		if err := deleteImage(tx, model.Local, r.Digest); err != nil {
+			return err
 		}
 		records = append(records, feed.Delete(feed.KindImage, string(r.Digest)))
 	}

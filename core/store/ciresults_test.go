@@ -158,13 +158,11 @@ func travelling(t *testing.T, s *Store) []string {
 	return names
 }
 
-// letTravel changes the setting the way the federation does.
 func letTravel(t *testing.T, s *Store, on bool) {
 	t.Helper()
-	putAll(t, s,
-		func(tx *sql.Tx) error { return putFedSettings(tx, model.FedSettings{SyncCIResults: on}) },
-		func(tx *sql.Tx) error { return s.republishCI(tx, on) },
-	)
+	if err := s.SetFedSettings(t.Context(), model.FedSettings{SyncCIResults: on}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestCIResultsTravelWhenTheyMay(t *testing.T) {
@@ -192,9 +190,12 @@ func TestCIResultsTravelWhenTheyMay(t *testing.T) {
 	// What a scan of our own says of b travels on its own account.
 	list := model.NewFindingList([]model.Finding{{ID: "CVE-2", Package: "zlib", Installed: "1", Severity: model.High}})
 	scan := model.Verdict{Digest: b.Digest, Source: model.SourceScan, Findings: list.Hash}
-	putAll(t, s, func(tx *sql.Tx) error { return putVerdict(tx, model.Local, scan) })
+	putAll(t, s,
+		func(tx *sql.Tx) error { return putVerdict(tx, model.Local, scan) },
+		func(tx *sql.Tx) error { return s.federate(tx, "fed.main", b.Digest) },
+	)
 	letTravel(t, s, false)
-	if diff := cmp.Diff([]string{"findings " + b.Findings, "image " + string(b.Digest)}, travelling(t, s)); diff != "" {
+	if diff := cmp.Diff([]string{"findings " + b.Findings, "image " + string(b.Digest), "verdict " + string(b.Digest) + "/scan/"}, travelling(t, s)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -268,5 +269,28 @@ func TestFederalRulesTravelAndLocalOnesDoNot(t *testing.T) {
 	}
 	if got := travelling(t, s); len(got) > 0 {
 		t.Errorf("still travelling: %v", got)
+	}
+}
+
+func TestALocalScanDoesNotTravelWithACIResult(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	primary(t, s)
+	ours := model.Image{Digest: testDigest("a"), Env: []string{"SECRET=1"}, Status: model.ImageFinished}
+	putAll(t, s,
+		func(tx *sql.Tx) error { return putImage(tx, model.Local, ours) },
+		func(tx *sql.Tx) error {
+			return putVerdict(tx, model.Local, model.Verdict{Digest: ours.Digest, Source: model.SourceScan, Findings: "f"})
+		},
+	)
+	letTravel(t, s, true)
+	postCI(t, s, ours.Digest, "nightly", "h1")
+	var body []byte
+	if err := s.reads.QueryRow(`SELECT payload FROM feed_records WHERE kind = ?`, feed.KindImage).Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"digest":"` + string(ours.Digest) + `","platform":{},"os":{},"status":"finished"}`
+	if diff := cmp.Diff(want, string(body)); diff != "" {
+		t.Error(diff)
 	}
 }

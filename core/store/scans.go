@@ -39,10 +39,15 @@ func (s *Store) SaveScan(ctx context.Context, sc model.ScanResult) error {
 		if err := s.keepInventory(tx, sc, packed); err != nil {
 			return err
 		}
+		revision := ""
 		if sc.Verdict != nil {
+			revision = sc.Verdict.DB.Revision
 			if _, err := keepVerdict(tx, *sc.Verdict, packed.findings); err != nil {
 				return err
 			}
+		}
+		if err := noteAnswered(tx, img.Digest, revision); err != nil {
+			return err
 		}
 		if err := s.federateAgain(tx, sc.Job.Registry, img.Digest); err != nil {
 			return err

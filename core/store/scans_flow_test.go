@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/muster-sec/muster/core/fleet"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/queue"
 	"github.com/muster-sec/muster/core/registry"
@@ -278,8 +279,41 @@ func TestFromRegistryToRows(t *testing.T) {
 	for _, tag := range tags {
 		names = append(names, tag.Repository+":"+tag.Tag)
 	}
+	f.checkReport(t, "shop/web:1.4.2", db)
 	want := []string{"base/alpine:3.17", "shop/clock:0.3", "shop/multi:1", "shop/orders:2.0.1", "shop/web:1.4.2", "shop/web:1.5.0"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+}
+
+// checkReport looks an image up by its name, as a person would, and compares the
+// report's parts with each other.
+func (f flow) checkReport(t *testing.T, name string, db *vulndb.DB) {
+	t.Helper()
+	questions, err := fleet.New(f.store, f.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, next, err := questions.Images(t.Context(), fleet.Query{Text: name, Registry: "shop", Severity: "low", Status: model.ImageFinished})
+	if err != nil || next != "" || len(images) != 1 {
+		t.Fatalf("%d images named %s, next %q, error %v", len(images), name, next, err)
+	}
+	report, err := questions.Image(t.Context(), images[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var findings []model.Finding
+	for _, r := range report.Findings {
+		if r.Source != model.SourceScan || r.Layer == "" {
+			t.Errorf("finding %+v does not say who found it where", r)
+		}
+		findings = append(findings, r.Finding)
+	}
+	v := report.Verdicts[0]
+	if len(findings) == 0 || v.Counts != model.CountFindings(findings) || v.DB.Revision != db.Revision() || !v.RunAsRoot {
+		t.Errorf("verdict %+v does not belong to %d findings of %s", v, len(findings), db.Revision())
+	}
+	if len(report.Packages) < 6 || report.OS.Family != "alpine" || report.Origin != model.Local {
+		t.Errorf("%d packages, %s, origin %s", len(report.Packages), report.OS, report.Origin)
 	}
 }

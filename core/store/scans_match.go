@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/muster-sec/muster/core/feed"
@@ -13,20 +12,12 @@ import (
 
 // MatchedDB is the vulnerability database that all stored findings answer to;
 // the zero value before the first.
-func (s *Store) MatchedDB(ctx context.Context) (model.DBVersion, error) {
-	var version model.DBVersion
-	var body []byte
-	err := s.reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'matched_db'`).Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return version, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &version)
-	}
-	if err != nil {
-		return version, fmt.Errorf("store: read which database findings answer to: %w", err)
-	}
-	return version, nil
+func (s *Store) MatchedDB(ctx context.Context) (version model.DBVersion, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		version, err = matchedDB(ctx, tx)
+		return err
+	})
+	return version, err
 }
 
 // MatchKeys yields every distinct thing that is looked up in the vulnerability
@@ -57,7 +48,8 @@ func (s *Store) MatchedImages(ctx context.Context, yield func(model.MatchedImage
 	if err != nil {
 		return err
 	}
-	rows, err := s.reads.QueryContext(ctx, `SELECT i.digest, i.keys, v.digest IS NOT NULL FROM inventories i
+	rows, err := s.reads.QueryContext(ctx, `SELECT i.digest, i.keys, v.digest IS NOT NULL, a.digest IS NOT NULL, coalesce(a.revision, '') FROM inventories i
+		LEFT JOIN matched_ahead a ON a.digest = i.digest
 		LEFT JOIN verdicts v ON v.origin = 'local' AND v.digest = i.digest AND v.source = 'scan' AND v.producer = ''
 		WHERE i.origin = 'local'`)
 	if err != nil {
@@ -67,7 +59,7 @@ func (s *Store) MatchedImages(ctx context.Context, yield func(model.MatchedImage
 	for rows.Next() {
 		var m model.MatchedImage
 		var keys []byte
-		if err := rows.Scan(&m.Digest, &keys, &m.Answered); err != nil {
+		if err := rows.Scan(&m.Digest, &keys, &m.Answered, &m.Ahead, &m.Revision); err != nil {
 			return fmt.Errorf("store: read inventories: %w", err)
 		}
 		if m.Keys, err = decodeKeys(keys); err != nil {
@@ -140,6 +132,9 @@ func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) erro
 			if err != nil {
 				return err
 			}
+			if err := noteAnswered(tx, c.Verdict.Digest, c.Verdict.DB.Revision); err != nil {
+				return err
+			}
 			if !written {
 				continue
 			}
@@ -149,6 +144,25 @@ func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) erro
 		}
 		return nil
 	})
+}
+
+// noteAnswered keeps to which revision of the database an image answers, where
+// that is not the one that all others answer to. Without it, a database that is
+// replaced before its re-match ended would leave answers behind that nobody doubts.
+func noteAnswered(tx *sql.Tx, digest model.Digest, revision string) error {
+	current, err := matchedDB(context.Background(), tx)
+	if err != nil {
+		return err
+	}
+	if revision != "" && revision == current.Revision {
+		_, err = tx.Exec(`DELETE FROM matched_ahead WHERE digest = ?`, digest)
+	} else {
+		_, err = tx.Exec(`INSERT INTO matched_ahead (digest, revision) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET revision = excluded.revision`, digest, revision)
+	}
+	if err != nil {
+		return fmt.Errorf("store: note to what %s answers: %w", digest, err)
+	}
+	return nil
 }
 
 func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
@@ -189,6 +203,9 @@ func (s *Store) EndMatch(ctx context.Context, db model.DBVersion, answers map[in
 			if _, err := tx.Exec(`UPDATE inventories SET stale = 1 WHERE origin = 'local' AND digest = ?`, digest); err != nil {
 				return fmt.Errorf("store: mark %s as stale: %w", digest, err)
 			}
+		}
+		if _, err := tx.Exec(`DELETE FROM matched_ahead`); err != nil {
+			return fmt.Errorf("store: end a re-match: %w", err)
 		}
 		_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES ('matched_db', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, string(version))
 		if err != nil {

@@ -115,18 +115,9 @@ func (ix *VerdictIndex) CVEs(ctx context.Context, hash string) ([]policy.CVE, bo
 	if err != nil {
 		return nil, false, fmt.Errorf("store: unpack findings %s: %w", hash, err)
 	}
-	var list struct {
-		Findings []struct {
-			ID       string         `json:"id"`
-			Severity model.Severity `json:"severity"`
-		} `json:"findings"`
-	}
-	if err := json.Unmarshal(plain, &list); err != nil {
+	cves, err := scanCVEs(plain)
+	if err != nil {
 		return nil, false, fmt.Errorf("store: decode findings %s: %w", hash, err)
-	}
-	cves := make([]policy.CVE, len(list.Findings))
-	for i, f := range list.Findings {
-		cves[i] = policy.CVE{ID: f.ID, Severity: model.ParseSeverity(string(f.Severity))}
 	}
 	return cves, true, nil
 }

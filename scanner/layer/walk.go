@@ -124,9 +124,21 @@ func (w *walk) file(f analyze.File, body io.Reader) error {
 // read lets one analyzer read a file. What it cannot understand is noted, and
 // the walk goes on: one broken file must not hide the rest of an image.
 func (w *walk) read(i int, f analyze.File, body io.Reader) {
-	if err := w.runs[i].Read(f, body); err != nil {
+	err := contained(func() error { return w.runs[i].Read(f, body) })
+	if err != nil {
 		w.problem(f.Path, w.analyzers[i].Name(), err.Error())
 	}
+}
+
+// contained turns a panic into an error. Analyzers hand bytes that anybody may
+// have written to parsers of other people; a daemon must outlive them.
+func contained(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("layer: the analyzer failed: %v", r)
+		}
+	}()
+	return f()
 }
 
 func (w *walk) keep(n int64) error {
@@ -150,8 +162,13 @@ func (w *walk) problem(name, analyzer, reason string) {
 // belong to packages of the operating system.
 func (w *walk) finish() inventory.LayerAnalysis {
 	results := make([]analyze.Result, 0, len(w.runs))
-	for _, r := range w.runs {
-		results = append(results, r.Result())
+	for i, r := range w.runs {
+		var result analyze.Result
+		err := contained(func() error { result = r.Result(); return nil })
+		if err != nil {
+			w.problem("", w.analyzers[i].Name(), err.Error())
+		}
+		results = append(results, result)
 	}
 	for _, r := range results {
 		w.result.OS = append(w.result.OS, r.OS...)

@@ -1,8 +1,8 @@
 package match
 
 import (
-	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	npm "github.com/aquasecurity/go-npm-version/pkg"
@@ -12,93 +12,124 @@ import (
 	"github.com/muster-sec/muster/scanner/vulndb"
 )
 
-// debVersion keeps the text beside the parsed version: equal texts are equal
-// versions, and most packages are compared with the very version that is installed.
-type debVersion struct {
-	text   string
-	parsed deb.Version
+// bounds are the fixed versions of a package's advisories in ascending order.
+// A package may have thousands of advisories with a few dozen fixed versions, so
+// an installed version is looked up among these instead of compared with each.
+type bounds[V any] struct {
+	less     func(a, b V) bool
+	versions []V
+	// rank is, for each advisory, the place of its fixed version; unfixed or
+	// unreadable where there is none.
+	rank []int
 }
 
-func parseDeb(text string) (installed, error) {
-	v, err := deb.NewVersion(text)
-	if err != nil {
-		return nil, fmt.Errorf("match: debian version %.100q: %w", text, err)
+const (
+	unfixed    = -1
+	unreadable = -2
+)
+
+func newBounds[V any](advisories []vulndb.Advisory, parse func(string) (V, error), less func(a, b V) bool) *bounds[V] {
+	type bound struct {
+		version  V
+		advisory int
 	}
-	return debVersion{text, v}, nil
+	b := &bounds[V]{less: less, rank: make([]int, len(advisories))}
+	var readable []bound
+	for i, a := range advisories {
+		v, err := parse(a.FixedVersion)
+		switch {
+		case a.FixedVersion == "":
+			b.rank[i] = unfixed
+		case err != nil:
+			b.rank[i] = unreadable
+		default:
+			readable = append(readable, bound{v, i})
+		}
+	}
+	sort.SliceStable(readable, func(i, j int) bool { return less(readable[i].version, readable[j].version) })
+	for i, r := range readable {
+		if i == 0 || less(readable[i-1].version, r.version) {
+			b.versions = append(b.versions, r.version)
+		}
+		b.rank[r.advisory] = len(b.versions) - 1
+	}
+	return b
+}
+
+// below returns whether the installed version lies below the fixed version of
+// the i-th advisory, or that one is not fixed at all.
+func (b *bounds[V]) below(have V) func(i int) bool {
+	first := sort.Search(len(b.versions), func(i int) bool { return b.less(have, b.versions[i]) })
+	return func(i int) bool { return b.rank[i] == unfixed || b.rank[i] >= first }
 }
 
 // compileDeb: without a fixed version the package is affected in every version;
 // a fixed version that cannot be parsed affects none.
-func compileDeb(a vulndb.Advisory) affects {
-	if a.FixedVersion == "" {
-		return always
-	}
-	fixed, err := deb.NewVersion(a.FixedVersion)
-	if err != nil {
-		return never
-	}
-	text := a.FixedVersion
-	return func(v installed) bool {
-		have := v.(debVersion)
-		return have.text != text && have.parsed.LessThan(fixed)
+func compileDeb(advisories []vulndb.Advisory) judge {
+	b := newBounds(advisories, deb.NewVersion, func(x, y deb.Version) bool { return x.LessThan(y) })
+	return func(version string) func(int) bool {
+		have, err := deb.NewVersion(version)
+		if err != nil {
+			return nil
+		}
+		return b.below(have)
 	}
 }
 
-func parseApk(text string) (installed, error) {
-	v, err := apk.NewVersion(text)
-	if err != nil {
-		return nil, fmt.Errorf("match: alpine version %.100q: %w", text, err)
-	}
-	return v, nil
-}
-
-func compileApk(a vulndb.Advisory) affects {
-	introduced, err := apk.NewVersion(a.AffectedVersion)
-	if a.AffectedVersion != "" && err != nil {
-		return never
-	}
-	hasStart := a.AffectedVersion != ""
-	if a.FixedVersion == "" {
-		return func(v installed) bool { return !hasStart || !introduced.GreaterThan(v.(apk.Version)) }
-	}
-	fixed, err := apk.NewVersion(a.FixedVersion)
-	if err != nil {
-		return never
-	}
-	return func(v installed) bool {
-		have := v.(apk.Version)
-		return (!hasStart || !introduced.GreaterThan(have)) && have.LessThan(fixed)
+// compileApk is compileDeb for Alpine, whose advisories may also name the
+// version that brought the vulnerability.
+func compileApk(advisories []vulndb.Advisory) judge {
+	b := newBounds(advisories, apk.NewVersion, apk.Version.LessThan)
+	return func(version string) func(int) bool {
+		have, err := apk.NewVersion(version)
+		if err != nil {
+			return nil
+		}
+		below := b.below(have)
+		return func(i int) bool { return below(i) && notBefore(have, advisories[i].AffectedVersion) }
 	}
 }
 
-func parseNPM(text string) (installed, error) {
-	v, err := npm.NewVersion(text)
-	if err != nil {
-		return nil, fmt.Errorf("match: npm version %.100q: %w", text, err)
+func notBefore(have apk.Version, introduced string) bool {
+	if introduced == "" {
+		return true
 	}
-	return v, nil
+	start, err := apk.NewVersion(introduced)
+	return err == nil && !start.GreaterThan(have)
 }
 
-// compileNPM: a version is affected when it lies in the vulnerable ranges (if
-// there are any) and not in the patched or unaffected ones. An empty vulnerable
-// or patched range means every version; a range that cannot be parsed, none.
-func compileNPM(a vulndb.Advisory) affects {
-	if slices.Contains(a.VulnerableVersions, "") || slices.Contains(a.PatchedVersions, "") {
-		return always
+// compileNPM compiles the ranges of each advisory.
+func compileNPM(advisories []vulndb.Advisory) judge {
+	ranges := make([]func(npm.Version) bool, 0, len(advisories))
+	for _, a := range advisories {
+		ranges = append(ranges, rangesNPM(a))
 	}
+	return func(version string) func(int) bool {
+		have, err := npm.NewVersion(version)
+		// An advisory for every version concerns even one that cannot be read.
+		return func(i int) bool { return everyNPM(advisories[i]) || err == nil && ranges[i](have) }
+	}
+}
+
+// everyNPM reports whether a range of the advisory is empty: that means every version.
+func everyNPM(a vulndb.Advisory) bool {
+	return slices.Contains(a.VulnerableVersions, "") || slices.Contains(a.PatchedVersions, "")
+}
+
+// rangesNPM: a version is affected when it lies in the vulnerable ranges (if
+// there are any) and not in the patched or unaffected ones. A range that cannot
+// be parsed affects none.
+func rangesNPM(a vulndb.Advisory) func(npm.Version) bool {
+	never := func(npm.Version) bool { return false }
 	vulnerable, err := npmRanges(a.VulnerableVersions)
 	if err != nil {
 		return never
 	}
 	safe, err := npmRanges(slices.Concat(a.PatchedVersions, a.UnaffectedVersions))
-	if err != nil {
+	if err != nil || vulnerable == nil && safe == nil {
 		return never
 	}
-	if vulnerable == nil && safe == nil {
-		return never
-	}
-	return func(v installed) bool {
-		have := v.(npm.Version)
+	return func(have npm.Version) bool {
 		return (vulnerable == nil || vulnerable.Check(have)) && (safe == nil || !safe.Check(have))
 	}
 }
@@ -136,7 +167,3 @@ func fixedOfRanges(a vulndb.Advisory) string {
 	}
 	return strings.Join(unique, ", ")
 }
-
-func always(installed) bool { return true }
-
-func never(installed) bool { return false }

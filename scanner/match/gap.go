@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/muster-sec/muster/scanner/inventory"
 )
@@ -12,22 +13,26 @@ import (
 // and not the absence of one.
 type Gap struct {
 	// Stream is where advisories were looked for.
-	Stream   string `json:"stream"`
+	Stream string `json:"stream"`
+	// Packages is how many there are; zero when the package database of the
+	// operating system was not found, so that nobody knows.
 	Packages int    `json:"packages"`
 	Reason   string `json:"reason"`
 }
 
 // Gaps returns what of an image the database knows nothing about, sorted by
 // stream: packages of an unknown distribution, a release without advisories, a
-// third party's packages.
+// third party's packages, a distribution without its package database.
 func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 	type reason struct{ stream, why string }
 	counts := map[reason]int{}
+	system := false
 	for _, source := range inv.Sources {
 		set, ok := sets(source.Set)
 		if !ok {
 			return nil, fmt.Errorf("match: package set %s of %s is missing", source.Set, inv.Image.Digest)
 		}
+		system = system || set.Ecosystem.IsOS()
 		stream, known := Stream(set.Ecosystem, inv.OS)
 		for _, p := range set.Packages {
 			switch {
@@ -39,6 +44,9 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 				counts[reason{stream, "which the vulnerability database has nothing about"}]++
 			}
 		}
+	}
+	if inv.OS.Family != "" && !system {
+		counts[reason{strings.TrimSpace(inv.OS.Family + " " + inv.OS.Version), "whose package database was not found or is of an unknown kind"}] = 0
 	}
 	gaps := make([]Gap, 0, len(counts))
 	for r, n := range counts {

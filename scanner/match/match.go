@@ -7,8 +7,8 @@ package match
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/vulndb"
@@ -35,18 +35,18 @@ type Sets func(inventory.SetID) (inventory.PackageSet, bool)
 type Matcher struct {
 	db         Database
 	findings   memo[Key, []Vulnerability]
-	advisories memo[packageOf, []compiled]
+	advisories memo[packageOf, compiled]
 	summaries  memo[ratedBy, rating]
 }
 
 // packageOf names a package in a stream, in all its versions.
 type packageOf struct{ stream, name string }
 
-// compiled is an advisory that is ready to be compared with versions.
+// compiled are the advisories of a package, ready to be compared with versions.
 type compiled struct {
-	affects affects
-	// vulnerability is what to report when it does affect.
-	vulnerability Vulnerability
+	judge judge
+	// vulnerabilities are what to report, by advisory, sorted by id.
+	vulnerabilities []Vulnerability
 }
 
 // New returns a matcher over the database, which must stay open while the
@@ -60,54 +60,71 @@ func (m *Matcher) Findings(key Key) ([]Vulnerability, error) {
 	return m.findings.get(key, func() ([]Vulnerability, error) { return m.compute(key) })
 }
 
+// Prepare reads and compiles what the database says about the packages of the
+// keys, so that Findings need not: the slow half of judging a fleet by a new
+// database. It may be called from several goroutines with parts of the keys.
+func (m *Matcher) Prepare(keys []Key) error {
+	for _, k := range keys {
+		if r := ruleOfStream(k.Stream); r != nil {
+			if _, err := m.known(r, packageOf{k.Stream, k.Name}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (m *Matcher) compute(key Key) ([]Vulnerability, error) {
 	r := ruleOfStream(key.Stream)
 	if r == nil {
 		return nil, nil
 	}
-	of := packageOf{key.Stream, key.Name}
-	candidates, err := m.advisories.get(of, func() ([]compiled, error) { return m.compile(r, of) })
-	if err != nil || len(candidates) == 0 {
+	known, err := m.known(r, packageOf{key.Stream, key.Name})
+	if err != nil || len(known.vulnerabilities) == 0 {
 		return nil, err
 	}
-	version, err := r.parse(key.Version)
-	if err != nil {
+	affects := known.judge(key.Version)
+	if affects == nil {
 		return nil, nil
 	}
 	var result []Vulnerability
-	for _, c := range candidates {
-		if c.affects(version) {
-			result = append(result, c.vulnerability)
+	for i, v := range known.vulnerabilities {
+		if affects(i) {
+			result = append(result, v)
 		}
 	}
 	return slices.Clip(result), nil
 }
 
+func (m *Matcher) known(r *rule, of packageOf) (compiled, error) {
+	return m.advisories.get(of, func() (compiled, error) { return m.compile(r, of) })
+}
+
 // compile reads the advisories of a package from all buckets of its stream; for
 // one vulnerability the last bucket counts.
-func (m *Matcher) compile(r *rule, of packageOf) ([]compiled, error) {
-	var result []compiled
+func (m *Matcher) compile(r *rule, of packageOf) (compiled, error) {
+	byID := map[string]vulndb.Advisory{}
 	for _, bucket := range r.buckets(of.stream, m.db.Buckets()) {
 		advisories, err := m.db.Advisories(bucket, of.name)
 		if err != nil {
-			return nil, err
+			return compiled{}, err
 		}
 		for _, a := range advisories {
-			v, err := m.describe(r, a)
-			if err != nil {
-				return nil, err
-			}
-			result = append(result, compiled{r.compile(a), v})
+			byID[a.VulnerabilityID] = a
 		}
 	}
-	slices.SortStableFunc(result, func(a, b compiled) int { return strings.Compare(a.vulnerability.ID, b.vulnerability.ID) })
-	last := result[:0]
-	for i, c := range result {
-		if i+1 == len(result) || result[i+1].vulnerability.ID != c.vulnerability.ID {
-			last = append(last, c)
+	var advisories []vulndb.Advisory
+	var result compiled
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		v, err := m.describe(r, byID[id])
+		if err != nil {
+			return compiled{}, err
 		}
+		advisories = append(advisories, byID[id])
+		result.vulnerabilities = append(result.vulnerabilities, v)
 	}
-	return slices.Clip(last), nil
+	result.judge = r.compile(advisories)
+	return result, nil
 }
 
 // Image returns the findings of an image, sorted by package, vulnerability and

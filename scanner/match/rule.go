@@ -18,21 +18,17 @@ type rule struct {
 	// buckets names the buckets of a stream among those that there are, in the
 	// order in which a later one overrides an earlier one.
 	buckets func(stream string, all []string) []string
-	// compile prepares an advisory for the comparison with many versions.
-	compile func(vulndb.Advisory) affects
-	// parse checks and prepares an installed version.
-	parse func(string) (installed, error)
+	// compile prepares a package's advisories for the comparison with many versions.
+	compile func([]vulndb.Advisory) judge
 	// fixed returns the versions that repair what the advisory says.
 	fixed func(vulndb.Advisory) string
 	// ownSeverity is set where the advisory's own severity beats the record's.
 	ownSeverity bool
 }
 
-// installed is a version that a rule has parsed.
-type installed any
-
-// affects reports whether a version that the same rule parsed is vulnerable.
-type affects func(installed) bool
+// judge takes an installed version and returns a function that tells whether
+// the i-th of the advisories concerns it; nil when the version cannot be read.
+type judge func(version string) (affects func(i int) bool)
 
 // ruleFor returns nil when nothing is known of the ecosystem in that family.
 func ruleFor(e inventory.Ecosystem, family string) *rule {
@@ -40,22 +36,22 @@ func ruleFor(e inventory.Ecosystem, family string) *rule {
 	case e == inventory.NPM:
 		return &rule{
 			stream: func(inventory.OS) string { return "npm" }, name: strings.ToLower, buckets: bucketsByPrefix,
-			compile: compileNPM, parse: parseNPM, fixed: fixedOfRanges,
+			compile: compileNPM, fixed: fixedOfRanges,
 		}
 	case e == inventory.Apk && family == "alpine":
 		return &rule{
 			stream: alpineStream, name: sameName, buckets: bucketOfStream,
-			compile: compileApk, parse: parseApk, fixed: fixedVersion,
+			compile: compileApk, fixed: fixedVersion,
 		}
 	case e == inventory.Dpkg && family == "debian":
 		return &rule{
 			stream: debianStream, name: sameName, buckets: bucketOfStream,
-			compile: compileDeb, parse: parseDeb, fixed: fixedVersion, ownSeverity: true,
+			compile: compileDeb, fixed: fixedVersion, ownSeverity: true,
 		}
 	case e == inventory.Dpkg && family == "ubuntu":
 		return &rule{
 			stream: ubuntuStream, name: sameName, buckets: bucketOfStream,
-			compile: compileDeb, parse: parseDeb, fixed: fixedVersion,
+			compile: compileDeb, fixed: fixedVersion,
 		}
 	}
 	return nil

@@ -107,7 +107,11 @@ func (p *printer) image(i Image) {
 	p.printf("  packages  %d\n", i.Packages)
 	p.printf("  total     %s\n", totalLine(i.Findings))
 	for _, g := range i.Gaps {
-		p.printf("  not judged: %d packages of %s, %s\n", g.Packages, clean(g.Stream), g.Reason)
+		which := "the packages"
+		if g.Packages > 0 {
+			which = count(g.Packages, "package")
+		}
+		p.printf("  not judged: %s of %s, %s\n", which, clean(g.Stream), g.Reason)
 	}
 	for _, problem := range i.Problems {
 		p.printf("  not read: %s: %s\n", clean(problem.Path), clean(problem.Reason))

@@ -48,7 +48,10 @@ func document() report.Document {
 				},
 			},
 		},
-		{Image: inventory.Image{Reference: "clean:1", Digest: "sha256:ee", Platform: "linux/arm64"}},
+		{
+			Image: inventory.Image{Reference: "unknown:1", Digest: "sha256:ee", Platform: "linux/arm64"},
+			Gaps:  []match.Gap{{Stream: "alma 8.4", Reason: "whose package database was not found"}},
+		},
 	})
 }
 

@@ -25,6 +25,14 @@ CREATE TABLE match_keys (
 	answer TEXT NOT NULL
 );
 
+-- Images whose verdict does not answer to the database in meta 'matched_db' but
+-- to another revision: a re-match to that one is under way, or was cut off.
+-- Revision is empty where nothing was looked up yet.
+CREATE TABLE matched_ahead (
+	digest   TEXT PRIMARY KEY,
+	revision TEXT NOT NULL
+);
+
 -- Content-addressed and shared by all images that have them.
 CREATE TABLE package_sets (
 	hash         TEXT PRIMARY KEY,

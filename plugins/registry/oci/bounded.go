@@ -124,12 +124,12 @@ func explain(err error) error {
 		return explainStatus(err, answer.StatusCode)
 	case errors.Is(err, sdk.ErrLimit), errors.Is(err, sdk.ErrInvalid), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, errPlain):
-		return fmt.Errorf("%w: %w", sdk.ErrInvalid, err)
 	case strings.Contains(err.Error(), "x509: certificate signed by unknown authority"):
 		return fmt.Errorf("%w: %w; put the registry's CA certificate into the setting `ca`", sdk.ErrUnavailable, err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("%w: %w; if the registry has no TLS, its url begins with http://", sdk.ErrUnavailable, err)
+	case errors.Is(err, errPlain):
+		return fmt.Errorf("%w: %w", sdk.ErrInvalid, err)
 	default:
 		return fmt.Errorf("%w: %w", sdk.ErrUnavailable, err)
 	}

@@ -104,16 +104,19 @@ func onePage[T any](ctx context.Context, s *session, rt http.RoundTripper, u *ur
 	return page, nextLink(resp.Header), nil
 }
 
-var linkSyntax = regexp.MustCompile(`<([^<>]*)>\s*((?:;[^,]*)?)`)
+// One link of a Link header (RFC 8288), and one of its parameters.
+var (
+	linkSyntax  = regexp.MustCompile(`<([^<>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)`)
+	paramSyntax = regexp.MustCompile(`;\s*([^\s=;,"]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]*))`)
+)
 
-// nextLink finds the target of the Link header with rel="next" (RFC 8288).
+// nextLink finds the target of the link with rel="next".
 func nextLink(h http.Header) string {
 	for _, value := range h.Values("Link") {
-		for _, m := range linkSyntax.FindAllStringSubmatch(value, 16) {
-			for param := range strings.SplitSeq(m[2], ";") {
-				key, rel, _ := strings.Cut(strings.TrimSpace(param), "=")
-				if strings.EqualFold(key, "rel") && strings.EqualFold(strings.Trim(rel, `"`), "next") {
-					return m[1]
+		for _, link := range linkSyntax.FindAllStringSubmatch(value, 16) {
+			for _, param := range paramSyntax.FindAllStringSubmatch(link[2], 16) {
+				if strings.EqualFold(param[1], "rel") && strings.EqualFold(param[2]+param[3], "next") {
+					return link[1]
 				}
 			}
 		}

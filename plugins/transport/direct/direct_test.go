@@ -200,3 +200,29 @@ func serve(t *testing.T, handle func(net.Conn)) string {
 	}()
 	return l.Addr().String()
 }
+
+// FuzzConnect: whatever a proxy replies, the answer is a tunnel or an error, and
+// a tunnel loses nothing.
+func FuzzConnect(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\nearly"))
+	f.Add([]byte("HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\nabc"))
+	f.Add([]byte("\x16\x03\x01"))
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		near, far := net.Pipe()
+		defer near.Close()
+		go func() {
+			defer far.Close()
+			if _, err := http.ReadRequest(bufio.NewReader(far)); err == nil {
+				_, _ = far.Write(reply)
+			}
+		}()
+		conn, err := connect(near, nil, "h:1")
+		if err != nil {
+			return
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil || !strings.HasSuffix(string(reply), string(got)) {
+			t.Errorf("through the tunnel come %q, %v", got, err)
+		}
+	})
+}

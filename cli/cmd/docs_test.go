@@ -1,0 +1,50 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocumentedCommandsExist holds every command line of docs/cli.md against
+// the tree: the command exists, and so does each of its flags.
+func TestDocumentedCommandsExist(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile(`'[^']*'`)
+	seen := 0
+	for _, text := range strings.Split(string(doc), "\n") {
+		typed, ok := strings.CutPrefix(text, "$ ")
+		if !ok {
+			continue
+		}
+		typed = quoted.ReplaceAllString(typed, "QUOTED")
+		for _, part := range strings.FieldsFunc(typed, func(r rune) bool { return strings.ContainsRune("|<>()", r) }) {
+			words := strings.Fields(part)
+			if len(words) < 2 || words[0] != "muster" {
+				continue
+			}
+			seen++
+			root := (&App{}).root()
+			l := permute(root.Flags, root.Commands, words)
+			if l.command == nil || len(l.command.Subcommands) > 0 {
+				t.Errorf("%q names no command", text)
+				continue
+			}
+			for _, w := range words {
+				name, _, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
+				if f, _ := l.find(name, root.Flags); isFlag(w) && f == nil {
+					t.Errorf("%q: there is no flag %s", text, w)
+				}
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d commands found: the test does not see the page", seen)
+	}
+}

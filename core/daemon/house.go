@@ -1,0 +1,194 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/muster-sec/muster/core/admission"
+	"github.com/muster-sec/muster/core/config"
+	"github.com/muster-sec/muster/core/federation"
+	"github.com/muster-sec/muster/core/fleet"
+	"github.com/muster-sec/muster/core/httpapi/nvapi"
+	"github.com/muster-sec/muster/core/identity"
+	"github.com/muster-sec/muster/core/intake"
+	"github.com/muster-sec/muster/core/plughost"
+	"github.com/muster-sec/muster/core/queue"
+	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/scanjob"
+	"github.com/muster-sec/muster/core/secret"
+	"github.com/muster-sec/muster/core/store"
+	"github.com/muster-sec/muster/core/telemetry"
+	"github.com/muster-sec/muster/scanner"
+	"github.com/muster-sec/muster/scanner/analyze"
+	"github.com/muster-sec/muster/scanner/analyze/all"
+)
+
+// house is everything that one daemon is built of.
+type house struct {
+	config  config.Config
+	version string
+	log     *slog.Logger
+	now     func() time.Time
+	started time.Time
+
+	metrics *prometheus.Registry
+	keys    *secret.Keyring
+	store   *store.Store
+	index   *store.VerdictIndex
+	queue   *queue.Queue
+	plugins *plughost.Host
+
+	identity   *identity.Service
+	federation *federation.Service
+	registries *registry.Service
+	scans      *scanjob.Service
+	intake     *intake.Service
+	admission  *admission.Service
+	fleet      *fleet.Service
+	database   *database
+}
+
+// build makes every part and connects them; nothing works yet. What was opened
+// is closed again when it fails.
+func build(ctx context.Context, o Options) (h *house, err error) {
+	h = &house{config: o.Config, version: o.Version, log: o.Log, now: o.Now, started: o.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		h.buildTools,
+		h.buildStore,
+		func(context.Context) (err error) {
+			h.plugins, err = newPluginHost(h.config, o.SelfExec, h.log)
+			return err
+		},
+		h.buildIdentity, h.buildAdmission, h.buildFederation, h.buildScans, h.buildIntake,
+	} {
+		if err := step(ctx); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// close gives back what build has opened.
+func (h *house) close() error {
+	var errs []error
+	if h.queue != nil {
+		errs = append(errs, h.queue.Close())
+	}
+	if h.index != nil {
+		errs = append(errs, h.index.Close())
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (h *house) buildTools(context.Context) (err error) {
+	if h.metrics, err = telemetry.NewRegistry(telemetry.ReadBuild(h.version)); err != nil {
+		return err
+	}
+	h.keys, err = secret.Load(h.path("secret.key"))
+	return err
+}
+
+func (h *house) buildStore(ctx context.Context) (err error) {
+	h.store, err = store.Open(ctx, store.Options{
+		Path: h.path("muster.db"), Now: h.now, Sealer: h.keys.For("registry credentials"),
+	})
+	if err != nil {
+		return err
+	}
+	if h.index, err = h.store.VerdictIndex(ctx); err != nil {
+		return err
+	}
+	h.queue, err = queue.Open(ctx, queue.Options{Dir: h.path("queue"), Logger: h.log.With("part", "queue")})
+	return err
+}
+
+func (h *house) buildIdentity(context.Context) (err error) {
+	h.identity, err = identity.New(identity.Options{
+		Accounts: h.store, Roles: h.store, Sessions: h.store, Keys: h.store, Audit: h.store, Memberships: h.store,
+		DataDir: h.config.DataDir, Log: h.log.With("part", "identity"), Now: h.now,
+	})
+	return err
+}
+
+func (h *house) buildAdmission(context.Context) (err error) {
+	h.admission, err = admission.New(admission.Options{
+		Rules: h.store, States: h.store, Results: h.index, Memberships: h.store, Auditor: h.store,
+		Namespace: h.config.Admission.Namespace, Log: h.log.With("part", "admission"), Now: h.now,
+	})
+	return err
+}
+
+func (h *house) buildFederation(context.Context) error {
+	transport, err := newDirectTransport(h.config.Transport)
+	if err != nil {
+		return err
+	}
+	h.federation, err = federation.New(federation.Options{
+		Store: federation.Store{
+			Memberships: h.store, Secrets: h.store, Tokens: h.store, Members: h.store, MemberKeys: h.store,
+			Switches: h.store, Changes: h.store, Summarizer: h.store, Feed: h.store.Feed(), Replica: h.store.Replica(),
+		},
+		Sealer: h.keys.For("federation keys"), Accounts: h.identity, Auditor: h.store,
+		Transport: transport, ClusterName: h.config.ClusterName, Listen: h.config.FedListen,
+		Fallback: nvapi.FedPortHandler(), Applied: h.applied, Version: h.version,
+		Now: h.now, Log: h.log.With("part", "federation"),
+	})
+	return err
+}
+
+func (h *house) buildScans(context.Context) error {
+	analyzers := all.Analyzers()
+	fingerprint := analyze.Fingerprint(analyzers)
+	sc, err := scanner.New(scanner.Options{
+		Analyzers: analyzers, Parallel: h.config.Scan.LayerParallel,
+		Cache: scanjob.NewLayerCache(h.store), Logger: h.log.With("part", "scanner"),
+	})
+	if err != nil {
+		return fmt.Errorf("daemon: scanner: %w", err)
+	}
+	h.registries, err = registry.New(registry.Options{
+		Lister: h.plugins.Registries(), Sources: h.store, Runs: h.store, Contents: h.store, Queue: h.queue,
+		Memberships: h.store, Auditor: h.store, Logger: h.log.With("part", "registries"), Now: h.now,
+		Analyzers: fingerprint,
+	})
+	if err != nil {
+		return err
+	}
+	h.scans, err = scanjob.New(scanjob.Options{
+		Jobs: h.store, Results: h.store, Matched: h.store, Inventories: h.store,
+		Scanner: scanjob.NewPuller(sc, fingerprint), Credentials: h.plugins.Registries(), Expander: h.registries,
+		Queue: h.queue, Auditor: h.store, Logger: h.log.With("part", "scans"), Now: h.now,
+		Owner: ownerName(h.config.ClusterName, h.started), Workers: h.config.Scan.Workers,
+	})
+	if err != nil {
+		return err
+	}
+	h.database = &database{
+		path: h.config.VulnDB.File, dir: h.path("vulndb"), use: h.scans.UseMatcher,
+		log: h.log.With("part", "vulnerability database"), now: h.now,
+	}
+	h.fleet, err = fleet.New(h.store, h.store)
+	return err
+}
+
+func (h *house) buildIntake(context.Context) (err error) {
+	h.intake, err = intake.New(intake.Options{
+		Ingester: h.plugins.Documents(), Results: h.store, Auditor: h.store,
+		SpoolDir: filepath.Join(h.config.DataDir, "spool"), Log: h.log.With("part", "intake"), Now: h.now,
+	})
+	return err
+}
