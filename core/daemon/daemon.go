@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -108,11 +107,6 @@ func (h *house) reloadRules() {
 func (h *house) ready(ctx context.Context) error {
 	_, err := h.federation.Membership(ctx)
 	return err
-}
-
-// ownerName names this process in leases: a restarted daemon is another owner.
-func ownerName(cluster string, now time.Time) string {
-	return fmt.Sprintf("%s/%d/%d", cluster, os.Getpid(), now.UnixNano())
 }
 
 func (h *house) path(name string) string { return filepath.Join(h.config.DataDir, name) }

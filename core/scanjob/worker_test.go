@@ -94,8 +94,8 @@ func TestARetryWaitsAndThenSucceeds(t *testing.T) {
 	if waiting() != 0 {
 		t.Error("the job waits already after nine seconds")
 	}
-	h.clock.advance(time.Second)
 	eventually(t, func() bool {
+		h.clock.advance(time.Second)
 		if err := h.Refill(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -322,4 +322,3 @@ func TestAFailureKeepsTheOldResult(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
-
