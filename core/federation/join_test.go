@@ -29,14 +29,16 @@ func forge(t *testing.T, token string, change func(*session.JoinToken)) string {
 	return text
 }
 
-func TestTokensThatDoNotOpenTheDoor(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name  string
-		spoil func(t *testing.T, home *cluster, token string) string
-		want  fault.Kind
-		says  string
-	}{
+// spoiled is a token that must not open the door, and why.
+type spoiled struct {
+	name  string
+	spoil func(t *testing.T, home *cluster, token string) string
+	want  fault.Kind
+	says  string
+}
+
+func spoiledTokens() []spoiled {
+	return []spoiled{
 		{"garbage", func(*testing.T, *cluster, string) string { return "no token" }, fault.Invalid, "base64"},
 		{"half a token", func(_ *testing.T, _ *cluster, token string) string { return token[:len(token)/2] }, fault.Invalid, "token"},
 		{"revoked", func(t *testing.T, home *cluster, token string) string {
@@ -76,7 +78,11 @@ func TestTokensThatDoNotOpenTheDoor(t *testing.T) {
 			return forge(t, token, func(j *session.JoinToken) { j.Server = "nowhere.test" })
 		}, fault.Unavailable, "nowhere.test"},
 	}
-	for _, tt := range tests {
+}
+
+func TestTokensThatDoNotOpenTheDoor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range spoiledTokens() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork()
