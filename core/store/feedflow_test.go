@@ -211,7 +211,9 @@ func FuzzProject(f *testing.F) {
 	f.Add("verdict", "sha256:0/ci/trivy/x", []byte(`{}`))
 	f.Add("tag", "r/a/b:1", []byte(`{"seen_at":"0001-01-01T00:00:00Z"}`))
 	f.Add("rule", "100001", []byte(`[]`))
-	f.Add("later", "", []byte(nil))
+	for _, kind := range []string{"rule", "later", "packageset"} {
+		f.Add(kind, "1", []byte(nil))
+	}
 	s := open(f)
 	stream := syncer.Stream{Scope: feed.ScopeAll}
 	f.Fuzz(func(t *testing.T, kind, key string, payload []byte) {

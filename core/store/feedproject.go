@@ -88,6 +88,9 @@ func (r *Replica) reprojectAfter(tx *sql.Tx, at feedPlace) (int, feedPlace, erro
 // cannot read is like a kind that it does not know: it is kept raw, so that the
 // stream goes on and a later version finds it.
 func (c payloadCodec) project(tx *sql.Tx, r syncer.Record) error {
+	if len(r.Payload) == 0 {
+		return nil // nothing that we publish is empty
+	}
 	err := c.projectKind(tx, r)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil
