@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/scanner/inventory"
 )
@@ -25,15 +27,20 @@ func BenchmarkRematchStore(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var group errgroup.Group
+	group.SetLimit(64) // they share commits
 	for i := range images {
 		packages := make([]inventory.Package, perImage)
 		for p := range packages {
 			packages[p] = pkg(fmt.Sprintf("package-%05d", i%groups*perImage+p), "1.0-r0")
 		}
 		d := h.image(fmt.Sprint(i), packages...)
-		if err := h.Save(context.Background(), model.Job{Run: run.ID, Registry: "shop", Digest: d}, found(d, packages)); err != nil {
-			b.Fatal(err)
-		}
+		group.Go(func() error {
+			return h.Save(context.Background(), model.Job{Run: run.ID, Registry: "shop", Digest: d}, found(d, packages))
+		})
+	}
+	if err := group.Wait(); err != nil {
+		b.Fatal(err)
 	}
 	if err := h.Rematch(context.Background()); err != nil {
 		b.Fatal(err)

@@ -161,7 +161,9 @@ func (h *house) image(name string, packages ...inventory.Package) model.Digest {
 	return d
 }
 
-func pkg(name, version string) inventory.Package { return inventory.Package{Name: name, Version: version} }
+func pkg(name, version string) inventory.Package {
+	return inventory.Package{Name: name, Version: version}
+}
 
 // fakeScanner finds what the test says, on Alpine 3.20.
 type fakeScanner struct {
@@ -229,7 +231,9 @@ type fakeQueue struct {
 	jobs  chan int64
 }
 
-func newFakeQueue() *fakeQueue { return &fakeQueue{known: map[int64]bool{}, jobs: make(chan int64, 100_000)} }
+func newFakeQueue() *fakeQueue {
+	return &fakeQueue{known: map[int64]bool{}, jobs: make(chan int64, 100_000)}
+}
 
 func (q *fakeQueue) Publish(_ context.Context, job int64) error {
 	q.mu.Lock()
