@@ -69,7 +69,8 @@ func TestWhatBecomesOfAScanThatFails(t *testing.T) {
 
 func TestARetryWaitsAndThenSucceeds(t *testing.T) {
 	t.Parallel()
-	h := open(t, nil)
+	returned := make(chan struct{}, 1)
+	h := open(t, func(o *scanjob.Options) { o.Jobs = watched{o.Jobs, returned} })
 	h.register(t, model.Registry{Name: "shop"})
 	d := h.image("one", pkg("musl", "1.2.4-r0"))
 	var calls atomic.Int32
@@ -82,17 +83,10 @@ func TestARetryWaitsAndThenSucceeds(t *testing.T) {
 	run := h.list(t, "shop", d)
 	stop := h.running(t)
 	defer stop()
-	waiting := func() int {
-		ids, err := h.store.Waiting(t.Context(), 10)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(ids)
-	}
-	eventually(t, func() bool { return calls.Load() == 1 && waiting() == 0 })
+	<-returned
 	h.clock.advance(9 * time.Second)
-	if waiting() != 0 {
-		t.Error("the job waits already after nine seconds")
+	if ids, err := h.store.Waiting(t.Context(), 10); err != nil || len(ids) != 0 {
+		t.Errorf("jobs %v wait already after nine seconds, error %v", ids, err)
 	}
 	eventually(t, func() bool {
 		h.clock.advance(time.Second)
@@ -104,6 +98,18 @@ func TestARetryWaitsAndThenSucceeds(t *testing.T) {
 	if run = h.run(t, "shop", run.ID); run.Scanned != 1 {
 		t.Errorf("%+v", run)
 	}
+}
+
+// watched tells when a job was returned.
+type watched struct {
+	scanjob.Jobs
+	returned chan struct{}
+}
+
+func (w watched) Return(ctx context.Context, j model.Job, owner string, r model.ReturnedJob) error {
+	err := w.Jobs.Return(ctx, j, owner, r)
+	w.returned <- struct{}{}
+	return err
 }
 
 func TestAnImageThatIsAnotherOneFails(t *testing.T) {

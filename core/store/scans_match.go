@@ -122,8 +122,8 @@ func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) erro
 	packed := make([][]byte, len(changed))
 	for i, c := range changed {
 		var err error
-		if packed[i], err = pack(c.Findings); err != nil {
-			return fmt.Errorf("store: pack the findings of %s: %w", c.Verdict.Digest, err)
+		if packed[i], err = s.packFindings(c.Findings); err != nil {
+			return err
 		}
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {

@@ -16,6 +16,7 @@ CREATE TABLE inventories (
 	stale     INTEGER NOT NULL DEFAULT 0, -- 1: a newer database answers differently and was not asked
 	PRIMARY KEY (origin, digest)
 );
+CREATE INDEX inventories_by_digest ON inventories (digest, origin);
 
 -- Every distinct thing that is looked up in the vulnerability database, and the
 -- answer (in a form that changes with it) of the database in meta 'matched_db'.
