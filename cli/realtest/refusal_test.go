@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("tokens", func(t *testing.T) {
 		w := w.in(t)
-		w.refused(6, "", on(hub.URL(), "token", "create")) // not a primary yet
+		w.refused(4, "", on(hub.URL(), "token", "create"), "fed.write") // nobody is a federated administrator yet
 		w.muster(hub, 0, "", "promote", "--advertise", hub.Fed)
 		w.refused(6, "garbage\n", on(edge.URL(), "join", "--token-file", "-"))
 		revoked := ask[api.Token](w, hub, "token", "create")
@@ -63,7 +63,7 @@ func TestRefusals(t *testing.T) {
 		good := ask[api.Token](w, hub, "token", "create")
 		w.refused(6, good.Token, on(hub.URL(), "join", "--token-file", "-")) // its own primary
 		w.muster(edge, 0, good.Token, "join", "--token-file", "-")
-		w.refused(6, good.Token, on(edge.URL(), "join", "--token-file", "-"), "already")
+		w.refused(6, good.Token, on(edge.URL(), "join", "--token-file", "-"), "muster leave")
 		third := w.start("third")
 		w.refused(6, good.Token, on(third.URL(), "join", "--token-file", "-"), "used")
 	})

@@ -69,6 +69,9 @@ func (h *house) services() []service {
 
 // prepare does what must be done before anybody is served.
 func (h *house) prepare(ctx context.Context) error {
+	if err := h.database.Open(); err != nil {
+		return err
+	}
 	generated, err := h.identity.EnsureAdmin(ctx, h.config.AdminPasswordFile)
 	if err != nil {
 		return fmt.Errorf("daemon: first administrator: %w", err)
@@ -79,7 +82,7 @@ func (h *house) prepare(ctx context.Context) error {
 	if err := h.admission.Reload(ctx); err != nil {
 		return fmt.Errorf("daemon: admission rules: %w", err)
 	}
-	return h.database.Open()
+	return nil
 }
 
 // applied lets what the feed has changed take effect.
