@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -70,6 +69,9 @@ func (h *house) services() []service {
 
 // prepare does what must be done before anybody is served.
 func (h *house) prepare(ctx context.Context) error {
+	if err := h.database.Open(); err != nil {
+		return err
+	}
 	generated, err := h.identity.EnsureAdmin(ctx, h.config.AdminPasswordFile)
 	if err != nil {
 		return fmt.Errorf("daemon: first administrator: %w", err)
@@ -80,7 +82,7 @@ func (h *house) prepare(ctx context.Context) error {
 	if err := h.admission.Reload(ctx); err != nil {
 		return fmt.Errorf("daemon: admission rules: %w", err)
 	}
-	return h.database.Open()
+	return nil
 }
 
 // applied lets what the feed has changed take effect.
@@ -108,11 +110,6 @@ func (h *house) reloadRules() {
 func (h *house) ready(ctx context.Context) error {
 	_, err := h.federation.Membership(ctx)
 	return err
-}
-
-// ownerName names this process in leases: a restarted daemon is another owner.
-func ownerName(cluster string, now time.Time) string {
-	return fmt.Sprintf("%s/%d/%d", cluster, os.Getpid(), now.UnixNano())
 }
 
 func (h *house) path(name string) string { return filepath.Join(h.config.DataDir, name) }

@@ -79,18 +79,19 @@ func TestAJobThatIsNotDoneComesAgain(t *testing.T) {
 	}
 }
 
-func TestJobsOutliveTheProcess(t *testing.T) {
+func TestARestartHandsOutWhatItsWorkersHad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	q := open(t, queue.Options{Dir: dir})
+	q := open(t, queue.Options{Dir: dir, Redeliver: time.Hour})
 	publish(t, q, 1, 2)
+	take(t, q, 1, func(int64) bool { return false }) // handed out, never done
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
-	q = open(t, queue.Options{Dir: dir})
+	q = open(t, queue.Options{Dir: dir, Redeliver: time.Hour})
 	defer q.Close()
-	publish(t, q, 1) // the rows are announced again at every start
-	if diff := cmp.Diff([]int64{1, 2}, take(t, q, 2, yes)); diff != "" {
+	publish(t, q, 2, 1) // the rows are announced again at every start
+	if diff := cmp.Diff([]int64{2, 1}, take(t, q, 2, yes)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 }

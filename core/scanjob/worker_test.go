@@ -88,8 +88,8 @@ func TestARetryWaitsAndThenSucceeds(t *testing.T) {
 	if ids, err := h.store.Waiting(t.Context(), 10); err != nil || len(ids) != 0 {
 		t.Errorf("jobs %v wait already after nine seconds, error %v", ids, err)
 	}
-	h.clock.advance(time.Second)
 	eventually(t, func() bool {
+		h.clock.advance(time.Second)
 		if err := h.Refill(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -245,7 +245,10 @@ func (a *applier) put(r syncer.Record) error {
 	if err != nil {
 		return fmt.Errorf("store: keep %s %s: %w", r.Kind, r.Key, err)
 	}
-	return a.store.feed.codec.project(a.tx, r)
+	if !packed {
+		body = nil
+	}
+	return a.store.feed.codec.project(a.tx, r, body)
 }
 
 // setAside keeps what is at a path as an orphan unless its content is next.
