@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,25 +21,15 @@ import (
 func (h *house) scan(t testing.TB, registry string, digests ...model.Digest) {
 	t.Helper()
 	run := h.list(t, registry, digests...)
-	for {
-		select {
-		case id := <-h.queue.jobs:
-			delete(h.queue.known, id)
-			h.queue.jobs <- id
-		default:
-			t.Fatal("nothing to do")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	_ = h.queue.Consume(ctx, func(ctx context.Context, id int64, alive func() error) bool {
+		done := h.Handle(ctx, id, alive)
+		if h.run(t, registry, run.ID).State.Final() {
+			cancel()
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		_ = h.queue.Consume(ctx, func(ctx context.Context, id int64, alive func() error) bool {
-			done := h.Handle(ctx, id, alive)
-			if h.run(t, registry, run.ID).State.Final() {
-				cancel()
-			}
-			return done
-		})
-		cancel()
-		return
-	}
+		return done
+	})
 }
 
 func TestANewDatabaseTouchesOnlyWhatItChanges(t *testing.T) {
@@ -207,13 +198,10 @@ func (b *breaking) EndMatch(ctx context.Context, db model.DBVersion, answers map
 func TestADatabaseThatComesMeanwhileEndsARematch(t *testing.T) {
 	t.Parallel()
 	var h *house
-	var replaced bool
+	var replaced sync.Once
 	h = open(t, func(o *scanjob.Options) {
 		o.Inventories = replacing{o.Inventories, func() {
-			if !replaced {
-				replaced = true
-				go h.UseMatcher(newMatcher("2", database{})) // waits for the part under way
-			}
+			replaced.Do(func() { go h.UseMatcher(newMatcher("2", database{})) }) // it waits for the part under way
 		}}
 	})
 	h.register(t, model.Registry{Name: "shop", RescanAfterDBUpdate: true})
