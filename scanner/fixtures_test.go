@@ -4,7 +4,9 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/muster-sec/muster/scanner"
 	"github.com/muster-sec/muster/scanner/inventory"
@@ -22,8 +25,8 @@ import (
 
 // TestAgreesWithTrivy compares packages and findings with what Trivy reports for
 // the same images and the same database. It needs a folder of fixtures:
-// images/ (an OCI layout), expected/NAME.json.gz (Trivy's reports) and a database
-// unpacked as vulndb/trivy.db, or anywhere else that FIXTURES_DB names.
+// images/ (an OCI layout), expected/NAME.json.gz (Trivy's reports) and
+// vulndb/trivy.db.zst; FIXTURES_DB may name the database unpacked.
 func TestAgreesWithTrivy(t *testing.T) {
 	t.Parallel()
 	folder := fixtures(t)
@@ -96,14 +99,45 @@ func fixtureDB(tb testing.TB, folder string) *vulndb.DB {
 	tb.Helper()
 	path := os.Getenv("FIXTURES_DB")
 	if path == "" {
-		path = filepath.Join(folder, "vulndb", "trivy.db")
+		path = unpackDB(tb, filepath.Join(folder, "vulndb"))
 	}
 	db, err := vulndb.Open(path)
 	if err != nil {
-		tb.Fatalf("open the database of the fixtures (unpack vulndb/trivy.db.zst and name it in FIXTURES_DB): %v", err)
+		tb.Fatalf("open the database of the fixtures: %v", err)
 	}
 	tb.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+// unpackDB unpacks the database of a folder, with its metadata, and gives its path.
+func unpackDB(tb testing.TB, folder string) string {
+	tb.Helper()
+	packed, err := os.Open(filepath.Join(folder, "trivy.db.zst"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer packed.Close()
+	plain, err := zstd.NewReader(packed)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer plain.Close()
+	dir := tb.TempDir()
+	db, err := os.Create(filepath.Join(dir, "trivy.db"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := io.Copy(db, plain); err != nil {
+		tb.Fatal(err)
+	}
+	metadata, err := os.ReadFile(filepath.Join(folder, vulndb.MetadataFile))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, vulndb.MetadataFile), metadata, 0o600)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		tb.Fatal(err)
+	}
+	return db.Name()
 }
 
 // trivyReport is the part of Trivy's JSON report that is compared.

@@ -12,6 +12,9 @@ import (
 	"github.com/muster-sec/muster/core/feed"
 )
 
+// auditKept is how long the audit trail reaches back.
+const auditKept = 365 * 24 * time.Hour
+
 // stopGrace is how long one service may take to stop.
 const stopGrace = 30 * time.Second
 
@@ -64,6 +67,23 @@ func (h *house) services() []service {
 		{"registries", h.registries.Run},
 		{"CI results", h.intake.Run},
 		{"federation", h.federation.Run},
+		{"audit retention", h.trimAudit},
+	}
+}
+
+// trimAudit forgets old lines of the audit trail, at the start and once a day.
+func (h *house) trimAudit(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		if err := h.store.TrimAudit(ctx, h.now().Add(-auditKept)); err != nil && ctx.Err() == nil {
+			h.log.Warn("old audit lines are kept for now", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
 	}
 }
 
