@@ -34,20 +34,25 @@ func TestAgreesWithTrivy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for image, types := range map[string][]string{
-		"base/alpine:3.17":          {"alpine"},
-		"base/alpine:3.9":           {"alpine"},
-		"base/alpine:3.16-multi":    {"alpine"},
-		"base/debian:bookworm-slim": {"debian"},
-		"base/debian:bullseye-slim": {"debian"},
+		"apps/billing:1.0":          {"jar"},
+		"apps/composer:1.0":         {"alpine", "composer-vendor"},
 		"apps/rails:bullseye":       {"debian"},
 		"apps/tomcat:bullseye":      {"debian"},
-		"apps/composer:1.0":         {"alpine"},
+		"base/alpine:3.16-multi":    {"alpine"},
+		"base/alpine:3.17":          {"alpine"},
+		"base/alpine:3.9":           {"alpine"},
+		"base/debian:bookworm-slim": {"debian"},
+		"base/debian:bullseye-slim": {"debian"},
+		"data/django-venv:2021":     {"debian", "python-pkg"},
+		"data/django:bullseye":      {"debian"},
+		"infra/gotools:2021":        {"gobinary"},
+		"meta/alma-hybrid:8":        {"alma"},
+		"meta/centos:7":             {"centos"},
+		"meta/mariner:2.0":          {"cbl-mariner"},
+		"meta/ubuntu:18.04":         {"ubuntu"},
+		"shop/legacy-admin:0.9.0":   {"alpine", "node-pkg"},
 		"shop/web:1.4.2":            {"alpine", "node-pkg"},
 		"shop/web:1.4.2-bookworm":   {"debian", "node-pkg"},
-		"shop/legacy-admin:0.9.0":   {"alpine", "node-pkg"},
-		"data/django:bullseye":      {"debian"},
-		"data/django-venv:2021":     {"debian"},
-		"meta/ubuntu:18.04":         {"ubuntu"},
 	} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
@@ -176,10 +181,14 @@ func packagesOf(r scanner.Result) []string {
 			path := s.Path
 			if set.Ecosystem.IsOS() {
 				path = ""
-				if seen[p.Name+" "+p.Version] {
+				same := p.Name + " " + p.Version
+				if set.Ecosystem == inventory.Rpm {
+					same += " " + p.Arch
+				}
+				if seen[same] {
 					continue
 				}
-				seen[p.Name+" "+p.Version] = true
+				seen[same] = true
 			}
 			lines = append(lines, strings.Join([]string{p.Name, p.Version, path, r.Image.Layers[s.Origin(i)].DiffID}, " "))
 		}
@@ -209,7 +218,7 @@ func findingsOf(r scanner.Result) []string {
 	var lines []string
 	for _, f := range r.Findings {
 		path := f.Path
-		if f.Ecosystem == inventory.Apk || f.Ecosystem == inventory.Dpkg {
+		if f.Ecosystem.IsOS() {
 			path = ""
 		}
 		lines = append(lines, strings.Join([]string{

@@ -8,6 +8,8 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
 	"github.com/muster-sec/muster/scanner/analyze/npm"
 	"github.com/muster-sec/muster/scanner/analyze/osrelease"
+	"github.com/muster-sec/muster/scanner/analyze/redhat"
+	"github.com/muster-sec/muster/scanner/analyze/rpm"
 )
 
 // Analyzers returns every analyzer there is. A new ecosystem is one more line.
@@ -16,6 +18,8 @@ func Analyzers() []analyze.Analyzer {
 		osrelease.Analyzer{},
 		apk.Analyzer{},
 		dpkg.Analyzer{},
+		rpm.Analyzer{},
+		redhat.Analyzer{},
 		npm.Analyzer{},
 	}
 }
