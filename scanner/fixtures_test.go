@@ -1,6 +1,7 @@
 package scanner_test
 
 import (
+	gocmp "cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -14,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-sec/muster/scanner"
+	"github.com/muster-sec/muster/scanner/analyze/all"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/javadb"
 	"github.com/muster-sec/muster/scanner/match"
 	"github.com/muster-sec/muster/scanner/pull"
 	"github.com/muster-sec/muster/scanner/vulndb"
@@ -29,7 +32,12 @@ func TestAgreesWithTrivy(t *testing.T) {
 	folder := fixtures(t)
 	db := fixtureDB(t, folder)
 	m := match.New(db)
-	s, err := scanner.New(scanner.Options{Cache: scanner.NewMemoryCache()})
+	index, err := javadb.Open(t.Context(), filepath.Join(folder, "javadb", "trivy-java.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = index.Close() })
+	s, err := scanner.New(scanner.Options{Cache: scanner.NewMemoryCache(), Analyzers: all.WithIndex(index)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,9 +186,8 @@ func packagesOf(r scanner.Result) []string {
 	for _, s := range r.Sources {
 		set := r.Sets[s.Set]
 		for i, p := range set.Packages {
-			path := s.Path
+			path := pathInReport(set.Ecosystem, gocmp.Or(p.Path, s.Path))
 			if set.Ecosystem.IsOS() {
-				path = ""
 				same := p.Name + " " + p.Version
 				if set.Ecosystem == inventory.Rpm {
 					same += " " + p.Arch
@@ -217,14 +224,21 @@ func (r trivyReport) findings(types []string) []string {
 func findingsOf(r scanner.Result) []string {
 	var lines []string
 	for _, f := range r.Findings {
-		path := f.Path
-		if f.Ecosystem.IsOS() {
-			path = ""
-		}
+		path := pathInReport(f.Ecosystem, f.Path)
 		lines = append(lines, strings.Join([]string{
 			f.ID, f.Package, f.Installed, "->", f.Fixed, f.Severity.String(), f.SeveritySource, f.Status, f.Source, path, f.Layer,
 		}, " "))
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// pathInReport leaves out the paths that Trivy does not give: it has them for
+// the kinds of packages of which many files make one result.
+func pathInReport(e inventory.Ecosystem, path string) string {
+	switch e {
+	case inventory.NPM, inventory.Python, inventory.Gem, inventory.Java, inventory.Conda:
+		return path
+	}
+	return ""
 }

@@ -44,6 +44,10 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 				counts[reason{stream, "which come from a third party and not from the distribution"}]++
 				continue
 			}
+			if p.Version == "" {
+				counts[reason{stream, "whose version is not known"}]++
+				continue
+			}
 			covered, err := m.covers(rule, stream)
 			if err != nil {
 				return nil, err

@@ -44,7 +44,7 @@ func languageRule(e inventory.Ecosystem) *rule {
 		return nil
 	}
 	r.subject = func(p inventory.Package) (subject, bool) {
-		return subject{name: name(p.Name), version: p.Version}, true
+		return subject{name: name(p.Name), version: p.Version}, p.Version != ""
 	}
 	return r
 }

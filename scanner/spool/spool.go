@@ -53,8 +53,9 @@ type body struct {
 
 // File is a file in memory. Its content must not be used after Close.
 type File struct {
-	data  []byte
-	close func() error
+	data    []byte
+	scratch []byte
+	close   func() error
 }
 
 // Hold reads the whole of a file of this size into memory. A reader that came
@@ -62,28 +63,60 @@ type File struct {
 // file of more than max bytes, or larger than the budget, is an error of package
 // limit under the given name. Nothing else may be held while Hold waits.
 func Hold(r io.Reader, size, max int64, name string) (*File, error) {
+	return HoldWithScratch(r, size, max, 0, name)
+}
+
+// HoldWithScratch is Hold with so many bytes of memory beside the file, for what
+// has to be unpacked while it is held.
+func HoldWithScratch(r io.Reader, size, max, scratch int64, name string) (*File, error) {
 	b, budgeted := r.(*body)
 	if budgeted {
-		max = min(max, b.budget.max)
+		max = min(max, b.budget.max-scratch)
 	}
 	if err := limit.Check(name, max, size); err != nil {
 		return nil, err
 	}
-	if !budgeted {
-		return fill(r, make([]byte, size), func() error { return nil })
+	if !budgeted || b.held != nil {
+		f := &File{close: func() error { return nil }, scratch: make([]byte, scratch)}
+		if budgeted {
+			f.data = b.held.data
+			return f, nil
+		}
+		f.data = make([]byte, size)
+		return f, f.fill(r)
 	}
-	if b.held != nil {
-		return &File{data: b.held.data, close: func() error { return nil }}, nil
-	}
-	if err := b.wait(size); err != nil {
+	if err := b.wait(size + scratch); err != nil {
 		return nil, fmt.Errorf("spool: wait for memory: %w", err)
 	}
-	data, release, err := memory(size)
+	all, release, err := memory(size + scratch)
 	if err != nil {
-		b.budget.free.Release(size)
+		b.budget.free.Release(size + scratch)
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return fill(r, data, func() error { defer b.budget.free.Release(size); return release() })
+	f := &File{data: all[:size:size], scratch: all[size:], close: func() error {
+		defer b.budget.free.Release(size + scratch)
+		return release()
+	}}
+	if err := f.fill(r); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Peek returns the first bytes of a file, n or as many as there are, and a reader
+// of the whole file that takes the place of the first.
+func Peek(r io.Reader, n int) ([]byte, io.Reader, error) {
+	first := make([]byte, n)
+	read, err := io.ReadFull(r, first)
+	first = first[:read]
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, r, err
+	}
+	if b, ok := r.(*body); ok {
+		b.Reader = io.MultiReader(bytes.NewReader(first), b.Reader)
+		return first, b, nil
+	}
+	return first, io.MultiReader(bytes.NewReader(first), r), nil
 }
 
 // Share holds a file so that several readers can read it from its start, each
@@ -102,16 +135,16 @@ func Share(r io.Reader, size int64, name string) (*File, func() io.Reader, error
 	}, nil
 }
 
-func fill(r io.Reader, data []byte, closeData func() error) (*File, error) {
-	f := &File{data: data, close: closeData}
-	n, err := io.ReadFull(r, data)
+// fill reads the content; when that fails the file is closed.
+func (f *File) fill(r io.Reader) error {
+	n, err := io.ReadFull(r, f.data)
 	if err == nil {
-		return f, nil
+		return nil
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("%w: %d of %d bytes", ErrSize, n, len(data))
+		err = fmt.Errorf("%w: %d of %d bytes", ErrSize, n, len(f.data))
 	}
-	return nil, errors.Join(err, f.Close())
+	return errors.Join(err, f.Close())
 }
 
 // memory returns n bytes and how to give them back.
@@ -125,6 +158,10 @@ func memory(n int64) ([]byte, func() error, error) {
 // Bytes returns the content. It is only valid until Close, and must not be kept.
 func (f *File) Bytes() []byte { return f.data }
 
+// Scratch returns the memory that was asked for beside the file. It is valid as
+// long as the content.
+func (f *File) Scratch() []byte { return f.scratch }
+
 // Size returns the number of bytes.
 func (f *File) Size() int64 { return int64(len(f.data)) }
 
@@ -133,6 +170,6 @@ func (f *File) Reader() *bytes.Reader { return bytes.NewReader(f.data) }
 
 // Close gives the memory back. It is called once.
 func (f *File) Close() error {
-	f.data = nil
+	f.data, f.scratch = nil, nil
 	return f.close()
 }

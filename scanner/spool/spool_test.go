@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,5 +102,29 @@ func TestShare(t *testing.T) {
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPeek(t *testing.T) {
+	t.Parallel()
+	b := spool.New(10)
+	for name, r := range map[string]io.Reader{
+		"budgeted": b.Body(t.Context(), strings.NewReader("12345678"), 8),
+		"plain":    strings.NewReader("12345678"),
+	} {
+		first, r, err := spool.Peek(r, 3)
+		if err != nil || string(first) != "123" {
+			t.Errorf("%s: %q, %v", name, first, err)
+		}
+		f, err := spool.Hold(r, 8, 10, "x")
+		if err != nil || string(f.Bytes()) != "12345678" {
+			t.Fatalf("%s: the rest differs: %v", name, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if first, _, err := spool.Peek(strings.NewReader("1"), 3); err != nil || string(first) != "1" {
+		t.Errorf("short: %q, %v", first, err)
 	}
 }

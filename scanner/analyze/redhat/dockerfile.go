@@ -1,6 +1,10 @@
 package redhat
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/muster-sec/muster/scanner/words"
+)
 
 // labels reads the labels of component and architecture out of a Dockerfile as
 // Red Hat's build system writes it: LABEL and ENV instructions of name=value
@@ -34,48 +38,17 @@ func labels(text string) (component, arch string) {
 // of a single one.
 func pairs(text string, env map[string]string) func(yield func(name, value string) bool) {
 	return func(yield func(name, value string) bool) {
-		words := split(text)
-		if len(words) == 2 && !strings.Contains(words[0], "=") {
-			yield(words[0], expand(words[1], env))
+		parts := words.Split(text)
+		if len(parts) == 2 && !strings.Contains(parts[0], "=") {
+			yield(parts[0], expand(parts[1], env))
 			return
 		}
-		for _, word := range words {
+		for _, word := range parts {
 			if name, value, ok := strings.Cut(word, "="); ok && !yield(name, expand(value, env)) {
 				return
 			}
 		}
 	}
-}
-
-// split cuts at blanks outside of quotes, and drops the quotes.
-func split(text string) []string {
-	var words []string
-	var word strings.Builder
-	var quote rune
-	inWord := false
-	for _, c := range text {
-		switch {
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(c)
-		case c == '"' || c == '\'':
-			quote, inWord = c, true
-		case c == ' ' || c == '\t':
-			if inWord {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			inWord = false
-		default:
-			word.WriteRune(c)
-			inWord = true
-		}
-	}
-	if inWord {
-		words = append(words, word.String())
-	}
-	return words
 }
 
 // maxValue bounds an expanded value: each variable may name the one before twice.
