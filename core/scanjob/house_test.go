@@ -277,6 +277,8 @@ func (d database) Advisories(_, pkg string) ([]vulndb.Advisory, error) {
 	return list, nil
 }
 
+func (d database) CPEs(vulndb.ChannelKind, string) ([]int, error) { return nil, nil }
+
 func (d database) Detail(id string) (vulndb.Detail, bool, error) {
 	return vulndb.Detail{Title: id, Severity: "HIGH", VendorSeverity: types.VendorSeverity{"nvd": types.SeverityHigh}}, true, nil
 }
