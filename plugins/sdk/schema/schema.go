@@ -9,6 +9,7 @@ package schema
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -99,6 +100,8 @@ func (s *Schema) inspect(node any, depth int) error {
 				return err
 			}
 		}
+	case json.Number:
+		return checkNumber(node)
 	}
 	return nil
 }
@@ -157,6 +160,9 @@ func decode(cfg sdk.Config) (any, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(cfg))
 	if err != nil { // the decoder's own words would repeat what it read
 		return nil, fmt.Errorf("%w: the configuration is not JSON", sdk.ErrInvalid)
+	}
+	if err := checkNumbers(doc); err != nil {
+		return nil, fmt.Errorf("%w: the configuration: %w", sdk.ErrInvalid, err)
 	}
 	return doc, nil
 }

@@ -43,6 +43,8 @@ func TestValidate(t *testing.T) {
 		"not object":   {`["hunter2"]`, "is of type array, not object"},
 		"several":      {`{"rate":"hunter2"}`, "is missing url; rate: is of type"},
 		"too large":    {`"` + strings.Repeat("x", sdk.MaxConfig) + `"`, "the limit is"},
+		"huge number":  {`{"url":"https://x","rate":1e999999999}`, "too large an exponent"},
+		"long number":  {`{"url":"https://x","rate":` + strings.Repeat("9", 1000) + `}`, "too long"},
 		"deeply wrong": {`{"url":"https://x","login":7}`, "login: is of type number, not object"},
 	}
 	for name, tt := range tests {
@@ -88,6 +90,7 @@ func TestCompile(t *testing.T) {
 		"wrong keyword": {`{"type":"object","properties":7}`, "does not compile"},
 		"wrong pattern": {`{"type":"object","patternProperties":{"(":{}}}`, "patternProperties"},
 		"too large":     {`{"type":"object","title":"` + strings.Repeat("x", schema.MaxSize) + `"}`, "the limit is"},
+		"huge number":   {`{"type":"object","properties":{"a":{"minimum":-1E+999999999}}}`, "too large an exponent"},
 		"too deep":      {`{"type":"object","not":` + strings.Repeat(`{"not":`, 100) + `{}` + strings.Repeat(`}`, 101), "levels deep"},
 	}
 	for name, tt := range tests {
@@ -135,6 +138,7 @@ func FuzzSchema(f *testing.F) {
 	f.Add(registrySchema, `{"url":"https://x","password":"hunter2"}`)
 	f.Add(`{"type":"object","properties":{"a":{"$ref":"#"}}}`, `{"a":{}}`)
 	f.Add(`{"type":"object","items":{"writeOnly":true},"if":{"properties":{"x":{"const":1}}},"then":false}`, `{"x":1}`)
+	f.Add(`{"type":"object","properties":{"x":{"multipleOf":1e-99}}}`, `{"x":1e400}`)
 	f.Add(`{"type":"object","unevaluatedProperties":false,"dependentSchemas":{"a":{"minProperties":2}}}`, `{"a":[]}`)
 	f.Fuzz(func(t *testing.T, text, cfg string) {
 		s, err := schema.Compile(text)
