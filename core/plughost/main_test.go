@@ -59,14 +59,14 @@ func servePlugin(kind sdk.Kind, name string) {
 	p := sdk.Plugin{Name: name, Version: "1.2.3", Kind: kind}
 	switch kind {
 	case sdk.KindRegistry:
-		p.Registry = puppet{}
+		p.Registry, p.ConfigSchema = puppet{}, puppetSchema
 	case sdk.KindIngest:
 		p.Ingester = counter{}
 	case sdk.KindTransport:
 		p.Streams = loopback{}
 	}
 	if name == "wrong-kind" {
-		p.Kind, p.Registry, p.Ingester = sdk.KindIngest, nil, counter{}
+		p.Kind, p.Registry, p.Ingester, p.ConfigSchema = sdk.KindIngest, nil, counter{}, ""
 	}
 	sdk.Serve(p)
 }
@@ -76,9 +76,14 @@ type nopPlugin struct{ plugin.NetRPCUnsupportedPlugin }
 // puppet is a registry that does what the configuration tells it to.
 type puppet struct{}
 
+const puppetSchema = `{"type":"object","additionalProperties":false,"properties":{
+	"do":{"type":"string"},"arg":{"type":"string"},"password":{"type":"string","writeOnly":true}}}`
+
 type puppetConfig struct {
 	Do  string `json:"do"`
 	Arg string `json:"arg"`
+
+	Password string `json:"password"`
 }
 
 func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string, error] {
