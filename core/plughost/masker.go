@@ -1,6 +1,8 @@
 package plughost
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -56,16 +58,27 @@ func (m *masker) mask(text string) string {
 func newReplacer(secrets []string) *strings.Replacer {
 	var forms []string
 	for _, s := range secrets {
-		quoted, err := json.Marshal(s)
-		if err == nil {
-			forms = append(forms, strings.Trim(string(quoted), `"`))
-		}
-		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), url.UserPassword("", s).String()[1:])
+		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), url.UserPassword("", s).String()[1:],
+			inJSON(s, true), inJSON(s, false))
 	}
-	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) }) // a secret may contain another
+	slices.SortFunc(forms, func(a, b string) int { // a secret may contain another
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+	})
 	pairs := make([]string, 0, 2*len(forms))
 	for _, f := range slices.Compact(forms) {
 		pairs = append(pairs, f, mask)
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// inJSON is how a text looks between the quotes of JSON: escapers differ in
+// what they do about HTML.
+func inJSON(text string, html bool) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(html)
+	if err := enc.Encode(text); err != nil {
+		return text
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(b.String(), "\n"), `"`), `"`)
 }

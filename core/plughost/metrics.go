@@ -41,8 +41,11 @@ func newMetrics() *metrics {
 	}
 }
 
-// observer returns what counts the calls of one plugin.
+// observer returns what counts the calls of one plugin, which from now on
+// shows up in all metrics.
 func (m *metrics) observer(kind sdk.Kind, name string) func(method, code string, took time.Duration) {
+	m.restarts.WithLabelValues(string(kind), name)
+	m.duration.WithLabelValues(string(kind), name)
 	return func(method, code string, took time.Duration) {
 		m.calls.WithLabelValues(string(kind), name, method, code).Inc()
 		m.duration.WithLabelValues(string(kind), name).Observe(took.Seconds())

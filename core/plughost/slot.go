@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	transportv1 "github.com/muster-sec/muster/plugins/proto/transport/v1"
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -46,7 +48,7 @@ func (s *slot) Invoke(ctx context.Context, method string, args, reply any, opts 
 func (s *slot) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (stream grpc.ClientStream, err error) {
 	err = s.with(func(p *supervisor) error {
 		bound, err := p.NewStream(ctx, desc, method, opts...)
-		stream = &checkedStream{ClientStream: bound, plugin: p}
+		stream = &checkedStream{ClientStream: bound, plugin: p, unlimited: strings.HasPrefix(method, transportMethods)}
 		return err
 	})
 	return stream, err
@@ -125,11 +127,21 @@ func (s *supervisor) cleanse(err error) error {
 	return status.ErrorProto(clean)
 }
 
-// checkedStream is a stream whose messages are admitted and whose errors are
-// cleansed.
+const (
+	// maxAnswer is the size in bytes of all that a plugin may answer to one
+	// call. What a document holds is collected in memory.
+	maxAnswer = 256 << 20
+	// transportMethods carry bytes for others, which nobody collects.
+	transportMethods = "/muster.plugin.transport."
+)
+
+// checkedStream is a stream whose messages are admitted, whose answers are
+// counted and whose errors are cleansed.
 type checkedStream struct {
 	grpc.ClientStream
-	plugin *supervisor
+	plugin    *supervisor
+	unlimited bool
+	received  int // bytes
 }
 
 // SendMsg sends a message if the configuration in it fits.
@@ -143,4 +155,14 @@ func (c *checkedStream) SendMsg(m any) error {
 }
 
 // RecvMsg receives a message.
-func (c *checkedStream) RecvMsg(m any) error { return c.plugin.cleanse(c.ClientStream.RecvMsg(m)) }
+func (c *checkedStream) RecvMsg(m any) error {
+	if err := c.ClientStream.RecvMsg(m); err != nil {
+		return c.plugin.cleanse(err)
+	}
+	if message, ok := m.(proto.Message); ok && !c.unlimited {
+		if c.received += proto.Size(message); c.received > maxAnswer {
+			return status.Errorf(codes.ResourceExhausted, "the plugin answers with more than %d bytes", int64(maxAnswer))
+		}
+	}
+	return nil
+}
