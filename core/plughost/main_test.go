@@ -62,6 +62,14 @@ func servePlugin(kind sdk.Kind, name string) {
 		fmt.Println("1|1|tcp|127.0.0.1:1|grpc|")
 		select {}
 	}
+	switch name {
+	case "stubborn": // the library's server ends, the process does not
+		defer func() { select {} }()
+	case "parent":
+		if err := exec.Command("/bin/sleep", "1000").Start(); err != nil {
+			panic(err)
+		}
+	}
 	p := sdk.Plugin{Name: name, Version: "1.2.3", Kind: kind}
 	switch kind {
 	case sdk.KindRegistry:
@@ -111,6 +119,8 @@ func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string
 		case "hang":
 			<-ctx.Done()
 			yield("", ctx.Err())
+		case "exit":
+			os.Exit(3)
 		}
 	}
 }

@@ -25,7 +25,7 @@ type Options struct {
 	// SelfExec is the command that serves a built-in, to which kind and name are
 	// appended. Default: this program with "plugin serve".
 	SelfExec []string
-	// RuntimeDir holds the sockets, mode 0700. Its path is short, for a socket's
+	// RuntimeDir, which is made, holds the sockets, mode 0700. Its path is short, for a socket's
 	// path has at most 107 bytes. It belongs to this host alone: what a crash
 	// left in it is swept away.
 	RuntimeDir string

@@ -49,9 +49,11 @@ type process struct {
 	stdout, stderr *os.File
 	exited         chan struct{} // closed when it is gone
 	err            error         // how it ended; after exited
+	left           int           // processes of its own that it left behind; after exited
 
 	mu     sync.Mutex
 	reaped bool
+	forced bool // it was killed
 	pid    int
 }
 
@@ -110,14 +112,13 @@ func (p *process) execute(stdout, stderr *os.File) (err error) {
 // in its own goroutine, which ends with the process.
 func (p *process) reap() {
 	if awaitExit(p.pid) {
-		p.kill() // while the dead leader still holds the group's number
+		p.left = len(strays(p.dir))
+		p.killGroup() // while the dead leader still holds the group's number
 		p.gone()
 	}
 	p.err = p.cmd.Wait()
 	p.gone()
-	if p.dir != "" {
-		killStrays(p.dir)
-	}
+	killStrays(p.dir)
 	close(p.exited)
 	time.AfterFunc(pipeGrace, func() {
 		p.stdout.Close()
@@ -132,8 +133,22 @@ func (p *process) gone() {
 	p.reaped = true
 }
 
-// kill ends the process group at once. It does nothing after the end.
+// kill ends the process, and its group, at once. It does nothing after the end.
 func (p *process) kill() {
+	p.mu.Lock()
+	p.forced = p.forced || !p.reaped
+	p.mu.Unlock()
+	p.killGroup()
+}
+
+// killed reports whether the process did not end by itself.
+func (p *process) killed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.forced
+}
+
+func (p *process) killGroup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pid != 0 && !p.reaped {

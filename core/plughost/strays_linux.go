@@ -51,6 +51,9 @@ func reapStray(pid int) {
 
 // strays are the living processes whose socket folder is dir or lies in it.
 func strays(dir string) []int {
+	if dir == "" {
+		return nil
+	}
 	proc, err := os.Open("/proc")
 	if err != nil {
 		return nil
