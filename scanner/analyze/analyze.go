@@ -38,10 +38,23 @@ type Analyzer interface {
 	Begin() Run
 }
 
+// Streamer is an Analyzer that reads files of any size within bounds of its own,
+// so that the bound on a single file does not apply to it.
+type Streamer interface {
+	Analyzer
+	// Streams reports whether it does.
+	Streams() bool
+}
+
+// MaxPackages bounds the packages that one analyzer takes from one layer: with
+// it, the memory for what is found has a ceiling. The largest images seen have
+// some ten thousand.
+const MaxPackages = 200_000
+
 // Run is the analysis of one layer by one analyzer. It is used by one goroutine.
 type Run interface {
-	// Read reads one file. The reader is bounded and only valid during the call;
-	// what is left unread is skipped. An error says that this file could not be
+	// Read reads one file. The reader is only valid during the call; what is left
+	// unread is skipped. Package spool takes it into memory where that is needed. An error says that this file could not be
 	// understood; it is reported beside the result and the layer goes on.
 	Read(File, io.Reader) error
 	// Result is called once, after the last file of the layer.
@@ -52,6 +65,8 @@ type Run interface {
 type Result struct {
 	Sets []inventory.SourceSet
 	OS   []inventory.OSFact
+	// Build is what the layer says about its own making, nil if nothing.
+	Build *inventory.Build
 	// Owned are the files that belong to packages of the operating system. A
 	// language package that lies in such a file is dropped: the distribution
 	// patches it without changing its version, and its own advisories count.
