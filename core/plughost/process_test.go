@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +49,73 @@ func TestChildrenOfAPluginDieWithIt(t *testing.T) {
 		t.Fatalf("exit gives %v", err)
 	}
 	awaitGone(t, pid)
+}
+
+// TestStraysDieToo: a child that left session and group of its plugin.
+func TestStraysDieToo(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, nil)
+	child, err := h.puppet(t, `{"do":"stray"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group, err := syscall.Getpgid(pid); err != nil || group != pid {
+		t.Fatalf("the child did not leave: %d, %v", group, err)
+	}
+	if _, err := h.puppet(t, `{"do":"exit"}`); !errors.Is(err, sdk.ErrUnavailable) {
+		t.Fatalf("exit gives %v", err)
+	}
+	awaitGone(t, pid)
+}
+
+// TestStraysOfAKilledHost: the next host in the same place ends what the last
+// one could not.
+func TestStraysOfAKilledHost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stray := exec.Command("/bin/sleep", "1000")
+	stray.Env = []string{socketDirVariable + "=" + dir + "/plugin-dir1"}
+	other := exec.Command("/bin/sleep", "1000")
+	other.Env = []string{socketDirVariable + "=" + dir + "2/plugin-dir1"}
+	for _, cmd := range []*exec.Cmd{stray, other} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	})
+	if err := prepareRuntimeDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	awaitGone(t, stray.Process.Pid)
+	if err := syscall.Kill(other.Process.Pid, 0); err != nil {
+		t.Errorf("somebody else's process is gone: %v", err)
+	}
+}
+
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	if runtime.NumCPU() < 2 {
+		t.Skip("SKIP: this machine has one processor")
+	}
+	h := startHost(t, func(o *Options) {
+		o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{CPU: 1}}}
+	})
+	status, err := h.puppet(t, `{"do":"processors"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(status, "Cpus_allowed_list:")
+	list, _, _ = strings.Cut(list, "\n")
+	if n, err := strconv.Atoi(strings.TrimSpace(list)); err != nil || n < 0 {
+		t.Errorf("it may run on processors %q", list)
+	}
 }
 
 func TestKernelLimits(t *testing.T) {
