@@ -114,12 +114,12 @@ func parseEgg(f analyze.File, body io.Reader) ([]inventory.Package, error) {
 }
 
 func eggPackages(held *spool.File) ([]inventory.Package, error) {
+	if err := limit.Check("python_egg_entries", maxEntries, limit.ZipEntries(held.Bytes())); err != nil {
+		return nil, err
+	}
 	archive, err := zip.NewReader(held.Reader(), held.Size())
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return nil, fmt.Errorf("python: egg: %w", err)
-	}
-	if err := limit.Check("python_egg_entries", maxEntries, int64(len(archive.File))); err != nil {
-		return nil, err
 	}
 	for _, entry := range archive.File {
 		if !isEgg(entry.Name) {
