@@ -38,6 +38,14 @@ type Analyzer interface {
 	Begin() Run
 }
 
+// Passing is an optional ability of an Analyzer that remembers next to nothing of
+// the files it reads: they do not count against the bound of what a layer's
+// analysis keeps, nor against the bound of a file's size.
+type Passing interface {
+	// ReadsInPassing is a mark; it is never called.
+	ReadsInPassing()
+}
+
 // Run is the analysis of one layer by one analyzer. It is used by one goroutine.
 type Run interface {
 	// Read reads one file. The reader is bounded and only valid during the call;
@@ -52,6 +60,8 @@ type Run interface {
 type Result struct {
 	Sets []inventory.SourceSet
 	OS   []inventory.OSFact
+	// Sightings are noteworthy files that are no packages.
+	Sightings []inventory.Sighting
 	// Owned are the files that belong to packages of the operating system. A
 	// language package that lies in such a file is dropped: the distribution
 	// patches it without changing its version, and its own advisories count.

@@ -67,6 +67,8 @@ type Inventory struct {
 	OS    OS    `json:"os"`
 	// Sources are the package sources visible in the image, sorted by path.
 	Sources []Source `json:"sources"`
+	// Sightings are noteworthy files of all layers, sorted by path and layer.
+	Sightings []PlacedSighting `json:"sightings,omitempty"`
 	// Problems are files that could not be understood, of all layers.
 	Problems []Problem `json:"problems,omitempty"`
 }

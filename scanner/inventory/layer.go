@@ -33,6 +33,8 @@ type LayerAnalysis struct {
 	// Opaque are directories whose content in lower layers this layer hides; ""
 	// is the root.
 	Opaque []string `json:"opaque,omitempty"`
+	// Sightings are noteworthy files that are no packages, sorted by path.
+	Sightings []Sighting `json:"sightings,omitempty"`
 	// Problems are files that could not be understood; the rest still counts.
 	Problems []Problem `json:"problems,omitempty"`
 	Stats    Stats     `json:"stats"`
@@ -82,6 +84,8 @@ type Stats struct {
 func (l *LayerAnalysis) Sort() {
 	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path })
 	l.OS = lastByPath(l.OS, func(f OSFact) string { return f.Path })
+	slices.SortFunc(l.Sightings, compareSightings)
+	l.Sightings = slices.Compact(l.Sightings)
 	slices.Sort(l.Whiteouts)
 	l.Whiteouts = slices.Compact(l.Whiteouts)
 	slices.Sort(l.Opaque)

@@ -91,22 +91,31 @@ func (w *walk) entry(hdr *tar.Header, body io.Reader) error {
 // file hands a regular file to the analyzers that want it.
 func (w *walk) file(f analyze.File, body io.Reader) error {
 	var wanted []int
+	passing := true
 	for i, a := range w.analyzers {
 		if a.Required(f) {
 			wanted = append(wanted, i)
+			_, ok := a.(analyze.Passing)
+			passing = passing && ok
 		}
 	}
 	if len(wanted) == 0 {
 		return nil
 	}
+	w.result.Stats.Files++
+	source := &sourceReader{r: body}
+	if passing && len(wanted) == 1 {
+		w.read(wanted[0], f, source)
+		return source.err
+	}
 	if err := limit.Check("file_bytes", w.limits.FileBytes, f.Size); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
-	if err := w.keep(f.Size); err != nil {
-		return err
+	if !passing {
+		if err := w.keep(f.Size); err != nil {
+			return err
+		}
 	}
-	w.result.Stats.Files++
-	source := &sourceReader{r: body}
 	if len(wanted) == 1 {
 		w.read(wanted[0], f, source)
 		return source.err
@@ -172,6 +181,10 @@ func (w *walk) finish() inventory.LayerAnalysis {
 	}
 	for _, r := range results {
 		w.result.OS = append(w.result.OS, r.OS...)
+		for _, s := range r.Sightings {
+			s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
+			w.result.Sightings = append(w.result.Sightings, s)
+		}
 		for _, s := range r.Sets {
 			if s.Set.Ecosystem.IsOS() || !owned(results, s.Path) {
 				s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
