@@ -24,7 +24,9 @@ type Image struct {
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Cmd        []string          `json:"cmd,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
-	History    []HistoryStep     `json:"history,omitempty"`
+	// Healthcheck is set when the image says how to check its health.
+	Healthcheck bool          `json:"healthcheck,omitempty"`
+	History     []HistoryStep `json:"history,omitempty"`
 	// Layers are the layers from the base upwards.
 	Layers []Layer `json:"layers"`
 }

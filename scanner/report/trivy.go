@@ -1,0 +1,312 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/aquasecurity/trivy-db/pkg/types"
+
+	"github.com/muster-sec/muster/scanner/compliance"
+	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/purl"
+)
+
+// The types below are the part of Trivy's JSON report, schema 2, that other
+// tools read (trivy, pkg/types/report.go).
+type trivyReport struct {
+	SchemaVersion int           `json:"SchemaVersion"`
+	CreatedAt     time.Time     `json:"CreatedAt"`
+	ArtifactID    string        `json:"ArtifactID,omitempty"`
+	ArtifactName  string        `json:"ArtifactName"`
+	ArtifactType  string        `json:"ArtifactType"`
+	Metadata      trivyMetadata `json:"Metadata"`
+	Results       []trivyResult `json:"Results,omitempty"`
+}
+
+type trivyMetadata struct {
+	Size        int64        `json:"Size,omitempty"`
+	OS          *trivyOS     `json:"OS,omitempty"`
+	ImageID     string       `json:"ImageID,omitempty"`
+	DiffIDs     []string     `json:"DiffIDs,omitempty"`
+	RepoTags    []string     `json:"RepoTags,omitempty"`
+	RepoDigests []string     `json:"RepoDigests,omitempty"`
+	Layers      []trivyLayer `json:"Layers,omitempty"`
+}
+
+type trivyOS struct {
+	Family string `json:"Family"`
+	Name   string `json:"Name"`
+}
+
+type trivyLayer struct {
+	Size      int64  `json:"Size,omitempty"`
+	Digest    string `json:"Digest,omitempty"`
+	DiffID    string `json:"DiffID,omitempty"`
+	CreatedBy string `json:"CreatedBy,omitempty"`
+}
+
+type trivyResult struct {
+	Target            string               `json:"Target"`
+	Class             string               `json:"Class"`
+	Type              string               `json:"Type,omitempty"`
+	Packages          []trivyPackage       `json:"Packages,omitempty"`
+	Vulnerabilities   []trivyVulnerability `json:"Vulnerabilities,omitempty"`
+	Misconfigurations []trivyMisconfig     `json:"Misconfigurations,omitempty"`
+	Secrets           []trivySecret        `json:"Secrets,omitempty"`
+	Modified          []trivyModified      `json:"ExperimentalModifiedFindings,omitempty"`
+}
+
+type trivyIdentifier struct {
+	PURL string `json:"PURL,omitempty"`
+}
+
+type trivyPackage struct {
+	ID         string          `json:"ID,omitempty"`
+	Name       string          `json:"Name"`
+	Identifier trivyIdentifier `json:"Identifier"`
+	Version    string          `json:"Version"`
+	Arch       string          `json:"Arch,omitempty"`
+	SrcName    string          `json:"SrcName,omitempty"`
+	SrcVersion string          `json:"SrcVersion,omitempty"`
+	Layer      trivyLayer      `json:"Layer"`
+	FilePath   string          `json:"FilePath,omitempty"`
+}
+
+type trivyVulnerability struct {
+	VulnerabilityID  string               `json:"VulnerabilityID"`
+	PkgID            string               `json:"PkgID,omitempty"`
+	PkgName          string               `json:"PkgName"`
+	PkgPath          string               `json:"PkgPath,omitempty"`
+	PkgIdentifier    trivyIdentifier      `json:"PkgIdentifier"`
+	InstalledVersion string               `json:"InstalledVersion"`
+	FixedVersion     string               `json:"FixedVersion,omitempty"`
+	Status           string               `json:"Status"`
+	Layer            trivyLayer           `json:"Layer"`
+	SeveritySource   string               `json:"SeveritySource,omitempty"`
+	PrimaryURL       string               `json:"PrimaryURL,omitempty"`
+	DataSource       *trivySource         `json:"DataSource,omitempty"`
+	Title            string               `json:"Title,omitempty"`
+	Description      string               `json:"Description,omitempty"`
+	Severity         string               `json:"Severity"`
+	CweIDs           []string             `json:"CweIDs,omitempty"`
+	VendorSeverity   types.VendorSeverity `json:"VendorSeverity,omitempty"`
+	CVSS             types.VendorCVSS     `json:"CVSS,omitempty"`
+	References       []string             `json:"References,omitempty"`
+	PublishedDate    *time.Time           `json:"PublishedDate,omitempty"`
+	LastModifiedDate *time.Time           `json:"LastModifiedDate,omitempty"`
+}
+
+type trivySource struct {
+	ID   string `json:"ID"`
+	Name string `json:"Name,omitempty"`
+}
+
+type trivySecret struct {
+	RuleID    string     `json:"RuleID"`
+	Category  string     `json:"Category"`
+	Severity  string     `json:"Severity"`
+	Title     string     `json:"Title"`
+	StartLine int        `json:"StartLine"`
+	EndLine   int        `json:"EndLine"`
+	Match     string     `json:"Match"`
+	Layer     trivyLayer `json:"Layer"`
+}
+
+type trivyMisconfig struct {
+	Type        string `json:"Type"`
+	ID          string `json:"ID"`
+	Title       string `json:"Title"`
+	Description string `json:"Description"`
+	Message     string `json:"Message"`
+	Resolution  string `json:"Resolution"`
+	Severity    string `json:"Severity"`
+	Status      string `json:"Status"`
+}
+
+// trivyModified is a finding that VEX or an ignore file settled.
+type trivyModified struct {
+	Type      string             `json:"Type"`
+	Status    string             `json:"Status"`
+	Statement string             `json:"Statement,omitempty"`
+	Source    string             `json:"Source,omitempty"`
+	Finding   trivyVulnerability `json:"Finding"`
+}
+
+// Trivy writes the document as Trivy's JSON report, schema 2, of one image.
+// Settled findings stand where Trivy puts them, beside the others.
+func Trivy(w io.Writer, d Document) error {
+	i, err := d.only()
+	if err != nil {
+		return err
+	}
+	r := trivyReport{
+		SchemaVersion: 2, CreatedAt: d.Created, ArtifactID: i.Image.ImageID, ArtifactName: i.Image.Reference,
+		ArtifactType: "container_image", Metadata: i.trivyMetadata(),
+	}
+	if r.Results, err = d.trivyPackages(i); err != nil {
+		return err
+	}
+	r.Results = append(r.Results, i.trivySecrets()...)
+	if m := i.trivyChecks(); len(m) > 0 {
+		r.Results = append(r.Results, trivyResult{
+			Target: i.Image.Reference, Class: "config", Type: "dockerfile", Misconfigurations: m,
+		})
+	}
+	return encode(w, "trivy", r)
+}
+
+func (i Image) trivyMetadata() trivyMetadata {
+	m := trivyMetadata{Size: i.Image.Size, ImageID: i.Image.ImageID}
+	if i.OS.Family != "" {
+		m.OS = &trivyOS{Family: i.OS.Family, Name: i.OS.Version}
+	}
+	for n, l := range i.Image.Layers {
+		m.DiffIDs = append(m.DiffIDs, l.DiffID)
+		layer := i.trivyLayer(n)
+		layer.Size, layer.CreatedBy = l.Size, ""
+		m.Layers = append(m.Layers, layer)
+	}
+	if repository, tag := purl.Repository(i.Image.Reference); repository != "" {
+		if tag != "" {
+			m.RepoTags = []string{repository + ":" + tag}
+		}
+		m.RepoDigests = []string{repository + "@" + i.Image.Digest}
+	}
+	return m
+}
+
+func (i Image) trivyLayer(n int) trivyLayer {
+	if n < 0 || n >= len(i.Image.Layers) {
+		return trivyLayer{}
+	}
+	l := i.Image.Layers[n]
+	return trivyLayer{Digest: l.Digest, DiffID: l.DiffID, CreatedBy: l.CreatedBy}
+}
+
+// trivyKind is how Trivy files packages: class, type and target.
+func (i Image) trivyKind(e inventory.Ecosystem) (class, kind, target string) {
+	if e.IsOS() {
+		family := cmp.Or(i.OS.Family, "none")
+		return "os-pkgs", family, i.Image.Reference + " (" + family + " " + i.OS.Version + ")"
+	}
+	switch e {
+	case inventory.NPM:
+		return "lang-pkgs", "node-pkg", "Node.js"
+	}
+	return "lang-pkgs", string(e), string(e)
+}
+
+// trivyPackages makes one result for each kind of packages, the system's first.
+func (d Document) trivyPackages(i Image) ([]trivyResult, error) {
+	var results []trivyResult
+	at := map[inventory.Ecosystem]int{}
+	result := func(e inventory.Ecosystem) *trivyResult {
+		n, known := at[e]
+		if !known {
+			n = len(results)
+			at[e] = n
+			r := trivyResult{}
+			r.Class, r.Type, r.Target = i.trivyKind(e)
+			results = append(results, r)
+		}
+		return &results[n]
+	}
+	for _, p := range i.Contents {
+		name, version := p.Package.Source()
+		t := trivyPackage{
+			ID: p.Name + "@" + p.Version, Name: p.Name, Version: p.Version, Arch: p.Arch,
+			Identifier: trivyIdentifier{p.PURL}, Layer: i.trivyLayer(p.LayerIndex),
+		}
+		if p.Ecosystem.IsOS() {
+			t.SrcName, t.SrcVersion = name, version
+		} else {
+			t.FilePath = p.Source
+		}
+		r := result(p.Ecosystem)
+		r.Packages = append(r.Packages, t)
+	}
+	for _, f := range i.Findings {
+		v, err := d.trivyVulnerability(i, f)
+		if err != nil {
+			return nil, err
+		}
+		r := result(f.Ecosystem)
+		if f.Settled() {
+			r.Modified = append(r.Modified, trivyModified{
+				Type: "vulnerability", Status: trivyStatus(f), Statement: cmp.Or(f.Mark.Statement, f.Mark.Justification),
+				Source: f.Mark.Source, Finding: v,
+			})
+			continue
+		}
+		r.Vulnerabilities = append(r.Vulnerabilities, v)
+	}
+	slices.SortStableFunc(results, func(a, b trivyResult) int { return -cmp.Compare(a.Class, b.Class) })
+	return results, nil
+}
+
+func trivyStatus(f Finding) string {
+	if f.Mark.Status == "accepted" {
+		return "ignored"
+	}
+	return string(f.Mark.Status)
+}
+
+func (d Document) trivyVulnerability(i Image, f Finding) (trivyVulnerability, error) {
+	detail, err := d.detail(f.ID)
+	if err != nil {
+		return trivyVulnerability{}, err
+	}
+	v := trivyVulnerability{
+		VulnerabilityID: f.ID, PkgID: f.Package + "@" + f.Installed, PkgName: f.Package, InstalledVersion: f.Installed,
+		PkgIdentifier: trivyIdentifier{f.PURL}, FixedVersion: f.Fixed, Status: f.Status, Layer: i.trivyLayer(f.LayerIndex),
+		SeveritySource: f.SeveritySource, Severity: f.Severity.String(), Description: detail.Description, CweIDs: detail.CweIDs,
+		VendorSeverity: detail.VendorSeverity, CVSS: detail.CVSS, References: detail.References,
+	}
+	if !f.Ecosystem.IsOS() {
+		v.PkgPath = f.Path
+	}
+	if f.Source != "" {
+		v.DataSource = &trivySource{ID: f.Source}
+	}
+	if f.Summary != nil {
+		v.Title, v.PrimaryURL, v.PublishedDate, v.LastModifiedDate = f.Title, f.URL, f.Published, f.Modified
+	}
+	return v, nil
+}
+
+// trivySecrets makes one result for each file.
+func (i Image) trivySecrets() []trivyResult {
+	var results []trivyResult
+	for _, s := range i.Secrets {
+		if s.Mark != nil && s.Mark.Status.Settles() {
+			continue
+		}
+		if len(results) == 0 || results[len(results)-1].Target != s.Path {
+			results = append(results, trivyResult{Target: s.Path, Class: "secret"})
+		}
+		r := &results[len(results)-1]
+		r.Secrets = append(r.Secrets, trivySecret{
+			RuleID: s.Rule, Category: "secret", Severity: "HIGH", Title: s.Title, StartLine: s.Line, EndLine: s.Line,
+			Match: s.Evidence, Layer: i.trivyLayer(s.Layer),
+		})
+	}
+	return results
+}
+
+func (i Image) trivyChecks() []trivyMisconfig {
+	var result []trivyMisconfig
+	for _, c := range i.Checks {
+		if c.Level == compliance.Pass || c.Mark != nil && c.Mark.Status.Settles() {
+			continue
+		}
+		for _, m := range c.Messages {
+			result = append(result, trivyMisconfig{
+				Type: "dockerfile", ID: c.ID, Title: c.Description, Description: c.Description, Message: m,
+				Resolution: c.Remediation, Severity: "MEDIUM", Status: "FAIL",
+			})
+		}
+	}
+	return result
+}
