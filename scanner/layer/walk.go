@@ -182,6 +182,10 @@ func (w *walk) finish() inventory.LayerAnalysis {
 	for _, r := range results {
 		w.result.OS = append(w.result.OS, r.OS...)
 		for _, s := range r.Sightings {
+			// What a distribution's package contains is public, whatever it looks like.
+			if s.Kind == inventory.SecretSighting && owned(results, s.Path) {
+				continue
+			}
 			s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
 			w.result.Sightings = append(w.result.Sightings, s)
 		}

@@ -65,6 +65,13 @@ func (i *Image) see(s inventory.PlacedSighting) {
 	}
 }
 
+// AddConfigured adds what was seen in the image's configuration and in no layer.
+func (i *Image) AddConfigured(list []inventory.Sighting) {
+	for _, s := range list {
+		i.Secrets = append(i.Secrets, Sighting{PlacedSighting: inventory.PlacedSighting{Sighting: s, Layer: -1}})
+	}
+}
+
 // SetBase sets the base image and with it which findings belong to it.
 func (i *Image) SetBase(base *baseimage.Base) {
 	i.Base = base

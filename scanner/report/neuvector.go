@@ -184,12 +184,12 @@ func (r *nvReport) findings(d Document, i Image) error {
 func (r *nvReport) sightings(i Image) {
 	for _, s := range i.Secrets {
 		secret := nvSecret{
-			Type: cmp.Or(s.Title, s.Rule), Evidence: s.Evidence, Path: "/" + s.Path, Suggestion: "Revoke it and hand it in at run time",
+			Type: cmp.Or(s.Title, s.Rule), Evidence: s.Evidence, Path: rooted(s), Suggestion: "Revoke it and hand it in at run time",
 		}
 		r.Secrets = append(r.Secrets, secret)
 	}
 	for _, s := range i.SetIDs {
-		r.SetIDs = append(r.SetIDs, nvSetID{Type: s.Rule, Evidence: s.Evidence, Path: "/" + s.Path})
+		r.SetIDs = append(r.SetIDs, nvSetID{Type: s.Rule, Evidence: s.Evidence, Path: rooted(s)})
 	}
 	for _, c := range i.Checks {
 		if c.Level == compliance.Pass {
@@ -199,6 +199,14 @@ func (r *nvReport) sightings(i Image) {
 			Check: c.Check, Tags: []string{}, Evidence: strings.Join(c.Messages, "\n"), Location: i.Image.Reference, Message: c.Messages,
 		})
 	}
+}
+
+// rooted is a path as NeuVector writes it; a place in the configuration has none.
+func rooted(s Sighting) string {
+	if s.Layer < 0 {
+		return s.Path
+	}
+	return "/" + s.Path
 }
 
 func (d Document) nvVulnerability(f Finding) (nvVulnerability, error) {

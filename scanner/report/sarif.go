@@ -141,7 +141,7 @@ func (d Document) sarifRun(i Image) (sarifRun, error) {
 	}
 	for _, s := range i.Secrets {
 		rule := run.rule(plainRule("secret/"+s.Rule, "Secret", s.Title, "Revoke the secret and hand it in at run time.", 8))
-		run.add(i, rule, "error", fmt.Sprintf("%s in /%s: %s", s.Title, s.Path, s.Evidence), s.Path, s.Line, s.Mark, s.Evidence)
+		run.add(i, rule, "error", fmt.Sprintf("%s in %s: %s", s.Title, rooted(s), s.Evidence), s.Path, s.Line, s.Mark, s.Evidence)
 	}
 	for _, s := range i.SetIDs {
 		rule := run.rule(plainRule(s.Rule, "SetIDFile", "File that runs as its "+ownerOf(s.Rule), "chmod a-s FILE", 2))
@@ -232,7 +232,7 @@ func (r *sarifRun) add(i Image, rule int, level, text, path string, line int, ma
 		RuleID: id, RuleIndex: rule, Level: level, Message: sarifText{Text: text},
 		Locations: []sarifLocation{{
 			Physical: sarifPhysical{
-				Artifact: sarifArtifact{URI: (&url.URL{Path: cmp.Or(path, "unknown")}).EscapedPath(), Base: "ROOTPATH"},
+				Artifact: sarifArtifact{URI: (&url.URL{Path: cmp.Or(path, "unknown")}).String(), Base: "ROOTPATH"},
 				Region:   sarifRegion{StartLine: max(1, line)},
 			},
 			Message: sarifText{Text: i.Image.Reference + ": " + cmp.Or(path, "unknown")},

@@ -29,7 +29,7 @@ const (
 type Match struct {
 	// Rule is the id of the rule and Title its name.
 	Rule, Title string
-	// Line is the line on which the match begins, from 1.
+	// Line is the line on which the secret begins, from 1.
 	Line int
 	// Masked is the secret's first characters and its length.
 	Masked string

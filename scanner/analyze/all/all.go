@@ -8,9 +8,13 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
 	"github.com/muster-sec/muster/scanner/analyze/npm"
 	"github.com/muster-sec/muster/scanner/analyze/osrelease"
+	"github.com/muster-sec/muster/scanner/analyze/sbomfile"
+	"github.com/muster-sec/muster/scanner/analyze/secret"
+	"github.com/muster-sec/muster/scanner/analyze/setid"
 )
 
-// Analyzers returns every analyzer there is. A new ecosystem is one more line.
+// Analyzers returns every analyzer that looks for packages. A new ecosystem is one
+// more line.
 func Analyzers() []analyze.Analyzer {
 	return []analyze.Analyzer{
 		osrelease.Analyzer{},
@@ -19,3 +23,13 @@ func Analyzers() []analyze.Analyzer {
 		npm.Analyzer{},
 	}
 }
+
+// Secrets returns the analyzers that look for credentials. They read most text
+// files of an image, which takes a while.
+func Secrets() []analyze.Analyzer { return []analyze.Analyzer{secret.New()} }
+
+// SetIDs returns the analyzers that look for files with set-id bits.
+func SetIDs() []analyze.Analyzer { return []analyze.Analyzer{setid.Analyzer{}} }
+
+// SBOMs returns the analyzers that look for bills of materials in an image.
+func SBOMs() []analyze.Analyzer { return []analyze.Analyzer{sbomfile.Analyzer{}} }
