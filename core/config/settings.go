@@ -36,7 +36,7 @@ func Settings() []Setting {
 		{"vulndb.file", "vulnerability database file, for use without a download", func(c *Config) any { return &c.VulnDB.File }},
 		{"log.level", "debug, info, warn or error", func(c *Config) any { return &c.Log.Level }},
 		{"log.format", "text or json", func(c *Config) any { return &c.Log.Format }},
-		{"scan.workers", "images scanned at a time; 0 leaves scanning to workers elsewhere", func(c *Config) any { return &c.Scan.Workers }},
+		{"scan.workers", "images scanned at a time", func(c *Config) any { return &c.Scan.Workers }},
 		{"scan.layer_parallel", "layers of one image read at a time", func(c *Config) any { return &c.Scan.LayerParallel }},
 		{"plugins", "plugins declared beside the built-in ones, a YAML list", func(c *Config) any { return &c.Plugins }},
 		{"transport.proxy", "HTTP proxy (http://HOST:PORT) on the way to the primary", func(c *Config) any { return &c.Transport.Proxy }},

@@ -172,7 +172,7 @@ func (h *house) buildScans(context.Context) error {
 		Jobs: h.store, Results: h.store, Matched: h.store, Inventories: h.store,
 		Scanner: scanjob.NewPuller(sc, fingerprint), Credentials: h.plugins.Registries(), Expander: h.registries,
 		Queue: h.queue, Auditor: h.store, Logger: h.log.With("part", "scans"), Now: h.now,
-		Owner: ownerName(h.config.ClusterName, h.started), Workers: h.config.Scan.Workers,
+		Owner: "daemon", Workers: h.config.Scan.Workers,
 	})
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func Of(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM, packageurl.TypeAlpm:
 		u.Namespace = os.Family
-		qualifiers["arch"], qualifiers["distro"] = p.Arch, distro(os)
+		qualifiers["arch"], qualifiers["distro"], qualifiers["modularitylabel"] = p.Arch, distro(os), p.Module
 		if name, version := p.Source(); name != p.Name || version != p.Version {
 			qualifiers["upstream"] = upstream(p, name, version)
 		}
@@ -89,6 +89,7 @@ func Parse(text string) (Located, error) {
 		if epoch := qualifiers["epoch"]; epoch != "" && epoch != "0" {
 			l.Package.Version = epoch + ":" + u.Version
 		}
+		l.Package.Module = module(qualifiers["modularitylabel"])
 		if source := qualifiers["upstream"]; source != "" {
 			l.Package.SourceName, l.Package.SourceVersion = sourceOf(source, u.Type, l.Package)
 		}
@@ -152,12 +153,34 @@ func distro(os inventory.OS) string {
 // osOf reads family and release; a distro without a family takes the namespace.
 func osOf(namespace, distro string) inventory.OS {
 	if i := strings.LastIndexByte(distro, '-'); i >= 0 {
-		return inventory.OS{Family: distro[:i], Version: distro[i+1:]}
+		return inventory.OS{Family: Family(distro[:i]), Version: distro[i+1:]}
 	}
-	if distro == "" {
-		return inventory.OS{Family: namespace}
+	return inventory.OS{Family: Family(namespace), Version: distro}
+}
+
+// Family returns the word that inventories have for a distribution which others
+// call by the ID of its os-release.
+func Family(id string) string {
+	switch id = strings.ToLower(id); id {
+	case "rhel":
+		return "redhat"
+	case "almalinux":
+		return "alma"
+	case "rockylinux":
+		return "rocky"
+	case "ol":
+		return "oracle"
+	case "amzn":
+		return "amazon"
 	}
-	return inventory.OS{Family: namespace, Version: distro}
+	return id
+}
+
+// module cuts a modularity label, NAME:STREAM:VERSION:CONTEXT, down to what
+// advisories are chosen by.
+func module(label string) string {
+	words := strings.SplitN(label, ":", 3)
+	return strings.Join(words[:min(2, len(words))], ":")
 }
 
 func upstream(p inventory.Package, name, version string) string {
@@ -196,13 +219,21 @@ func sourceRPM(file string) (name, version string) {
 	return file[:v], file[v+1:]
 }
 
-// types are the package URL types of the ecosystems; the first line with a type
-// is the ecosystem that it stands for.
+// types are the package URL types of the ecosystems.
 func types() [][2]string {
 	return [][2]string{
 		{string(inventory.Dpkg), packageurl.TypeDebian},
 		{string(inventory.Apk), packageurl.TypeApk},
+		{string(inventory.Rpm), packageurl.TypeRPM},
 		{string(inventory.NPM), packageurl.TypeNPM},
+		{string(inventory.Python), packageurl.TypePyPi},
+		{string(inventory.Gem), packageurl.TypeGem},
+		{string(inventory.Go), packageurl.TypeGolang},
+		{string(inventory.Rust), packageurl.TypeCargo},
+		{string(inventory.Java), packageurl.TypeMaven},
+		{string(inventory.Composer), packageurl.TypeComposer},
+		{string(inventory.NuGet), packageurl.TypeNuget},
+		{string(inventory.Conda), packageurl.TypeConda},
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	debian := inventory.OS{Family: "debian", Version: "12.5"}
+	if got, err := purl.Parse("pkg:rpm/almalinux/nodejs@12.22-1.el8?distro=almalinux-8.4&modularitylabel=nodejs:12:8040:abc"); err != nil || got.OS.Family != "alma" || got.Package.Module != "nodejs:12" {
+		t.Errorf("%+v, %v", got, err)
+	}
 	for want, l := range map[string]purl.Located{
 		"pkg:npm/lodash@4.17.21":      {Ecosystem: inventory.NPM, Package: inventory.Package{Name: "lodash", Version: "4.17.21"}},
 		"pkg:npm/%40babel/core@7.0.0": {Ecosystem: inventory.NPM, Package: inventory.Package{Name: "@babel/core", Version: "7.0.0"}},
@@ -25,6 +28,14 @@ func TestRoundTrip(t *testing.T) {
 			Ecosystem: inventory.Dpkg, OS: debian,
 			Package: inventory.Package{Name: "passwd", Version: "1:4.13", SourceName: "shadow", SourceVersion: "4.13"},
 		},
+		"pkg:rpm/alma/nodejs@12.22-1.el8?arch=x86_64&distro=alma-8.4&epoch=1&modularitylabel=nodejs:12": {
+			Ecosystem: inventory.Rpm, OS: inventory.OS{Family: "alma", Version: "8.4"},
+			Package: inventory.Package{Name: "nodejs", Version: "1:12.22-1.el8", Arch: "x86_64", Module: "nodejs:12"},
+		},
+		"pkg:maven/org.apache/log4j@2.14.1":  {Ecosystem: inventory.Java, Package: inventory.Package{Name: "org.apache:log4j", Version: "2.14.1"}},
+		"pkg:golang/golang.org/x/net@v0.1.0": {Ecosystem: inventory.Go, Package: inventory.Package{Name: "golang.org/x/net", Version: "v0.1.0"}},
+		"pkg:pypi/django@3.2":                {Ecosystem: inventory.Python, Package: inventory.Package{Name: "django", Version: "3.2"}},
+		"pkg:composer/monolog/monolog@1.0.0": {Ecosystem: inventory.Composer, Package: inventory.Package{Name: "monolog/monolog", Version: "1.0.0"}},
 		"pkg:apk/alpine/musl@1.2.3-r4?distro=alpine-3.17.3": {
 			Ecosystem: inventory.Apk, OS: inventory.OS{Family: "alpine", Version: "3.17.3"},
 			Package: inventory.Package{Name: "musl", Version: "1.2.3-r4"},

@@ -185,30 +185,36 @@ func (i Image) trivyLayer(n int) trivyLayer {
 	return trivyLayer{Digest: l.Digest, DiffID: l.DiffID, CreatedBy: l.CreatedBy}
 }
 
-// trivyKind is how Trivy files packages: class, type and target.
-func (i Image) trivyKind(e inventory.Ecosystem) (class, kind, target string) {
+// trivyKind is how Trivy files packages: class, type and target. Those of some
+// kinds are targets by their files, of others all together.
+func (i Image) trivyKind(e inventory.Ecosystem, source string) (class, kind, target string) {
 	if e.IsOS() {
 		family := cmp.Or(i.OS.Family, "none")
 		return "os-pkgs", family, i.Image.Reference + " (" + family + " " + i.OS.Version + ")"
 	}
-	switch e {
-	case inventory.NPM:
-		return "lang-pkgs", "node-pkg", "Node.js"
+	names := map[inventory.Ecosystem][2]string{
+		inventory.NPM: {"node-pkg", "Node.js"}, inventory.Python: {"python-pkg", "Python"}, inventory.Gem: {"gemspec", "Ruby"},
+		inventory.Go: {"gobinary", ""}, inventory.Rust: {"rustbinary", ""}, inventory.Java: {"jar", "Java"},
+		inventory.Composer: {"composer-vendor", ""}, inventory.NuGet: {"dotnet-core", ""}, inventory.Conda: {"conda-pkg", "Conda"},
 	}
-	return "lang-pkgs", string(e), string(e)
+	n, known := names[e]
+	if !known {
+		return "lang-pkgs", string(e), string(e)
+	}
+	return "lang-pkgs", n[0], cmp.Or(n[1], source)
 }
 
 // trivyPackages makes one result for each kind of packages, the system's first.
 func (d Document) trivyPackages(i Image) ([]trivyResult, error) {
 	var results []trivyResult
-	at := map[inventory.Ecosystem]int{}
-	result := func(e inventory.Ecosystem) *trivyResult {
-		n, known := at[e]
+	at := map[string]int{}
+	result := func(e inventory.Ecosystem, source string) *trivyResult {
+		r := trivyResult{}
+		r.Class, r.Type, r.Target = i.trivyKind(e, source)
+		n, known := at[r.Type+"\x00"+r.Target]
 		if !known {
 			n = len(results)
-			at[e] = n
-			r := trivyResult{}
-			r.Class, r.Type, r.Target = i.trivyKind(e)
+			at[r.Type+"\x00"+r.Target] = n
 			results = append(results, r)
 		}
 		return &results[n]
@@ -224,7 +230,7 @@ func (d Document) trivyPackages(i Image) ([]trivyResult, error) {
 		} else {
 			t.FilePath = p.Source
 		}
-		r := result(p.Ecosystem)
+		r := result(p.Ecosystem, p.Source)
 		r.Packages = append(r.Packages, t)
 	}
 	for _, f := range i.Findings {
@@ -232,7 +238,7 @@ func (d Document) trivyPackages(i Image) ([]trivyResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := result(f.Ecosystem)
+		r := result(f.Ecosystem, f.Path)
 		if f.Settled() {
 			r.Modified = append(r.Modified, trivyModified{
 				Type: "vulnerability", Status: trivyStatus(f), Statement: cmp.Or(f.Mark.Statement, f.Mark.Justification),

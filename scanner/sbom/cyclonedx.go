@@ -9,6 +9,7 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/purl"
 )
 
 func readCycloneDX(raw []byte) (Document, error) {
@@ -34,7 +35,7 @@ func (d *Document) components(components []cdx.Component, depth int) error {
 	for _, c := range components {
 		switch c.Type {
 		case cdx.ComponentTypeOS:
-			d.OS = inventory.OS{Family: strings.ToLower(c.Name), Version: c.Version}
+			d.OS = inventory.OS{Family: purl.Family(c.Name), Version: c.Version}
 		case cdx.ComponentTypeContainer:
 		default:
 			told := told(c)

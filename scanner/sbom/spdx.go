@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/purl"
 )
 
 // spdx is the part of SPDX 2.2 and 2.3 JSON that names packages.
@@ -32,7 +33,7 @@ func readSPDX(raw []byte) (Document, error) {
 	d := Document{Format: "spdx", Version: strings.TrimPrefix(doc.Version, "SPDX-"), Name: doc.Name}
 	for _, p := range doc.Packages {
 		if p.Purpose == "OPERATING-SYSTEM" || p.Purpose == "OPERATING_SYSTEM" {
-			d.OS = inventory.OS{Family: strings.ToLower(p.Name), Version: p.VersionInfo}
+			d.OS = inventory.OS{Family: purl.Family(p.Name), Version: p.VersionInfo}
 			continue
 		}
 		for _, r := range p.ExternalRefs {

@@ -222,11 +222,16 @@ func TestCertificatesAreRenewedInTimeAndAfterExpiry(t *testing.T) {
 			c.run(t, f, func(cfg *link.AgentConfig) {
 				cfg.Now = func() time.Time { return time.Now().Add(tt.skew) }
 			})
-			wait(t, "sync under the new certificate", func() bool { return f.equal(c) && c.agent.Status().State == link.StateSynced })
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if f.renewals != 1 {
-				t.Errorf("%d renewals", f.renewals)
+			renewals := func() int {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				return f.renewals
+			}
+			wait(t, "sync and a new certificate", func() bool {
+				return f.equal(c) && c.agent.Status().State == link.StateSynced && renewals() > 0
+			})
+			if n := renewals(); n != 1 {
+				t.Errorf("%d renewals", n)
 			}
 		})
 	}

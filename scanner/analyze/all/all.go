@@ -5,9 +5,18 @@ package all
 import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
+	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/composer"
+	"github.com/muster-sec/muster/scanner/analyze/conda"
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
+	"github.com/muster-sec/muster/scanner/analyze/gem"
+	"github.com/muster-sec/muster/scanner/analyze/jar"
 	"github.com/muster-sec/muster/scanner/analyze/npm"
+	"github.com/muster-sec/muster/scanner/analyze/nuget"
 	"github.com/muster-sec/muster/scanner/analyze/osrelease"
+	"github.com/muster-sec/muster/scanner/analyze/python"
+	"github.com/muster-sec/muster/scanner/analyze/redhat"
+	"github.com/muster-sec/muster/scanner/analyze/rpm"
 	"github.com/muster-sec/muster/scanner/analyze/sbomfile"
 	"github.com/muster-sec/muster/scanner/analyze/secret"
 	"github.com/muster-sec/muster/scanner/analyze/setid"
@@ -15,12 +24,25 @@ import (
 
 // Analyzers returns every analyzer that looks for packages. A new ecosystem is one
 // more line.
-func Analyzers() []analyze.Analyzer {
+func Analyzers() []analyze.Analyzer { return WithIndex(nil) }
+
+// WithIndex returns every analyzer that looks for packages, with an index of Java
+// archives (javadb.Open) that outlives their use; nil means without one.
+func WithIndex(index jar.Index) []analyze.Analyzer {
 	return []analyze.Analyzer{
 		osrelease.Analyzer{},
 		apk.Analyzer{},
 		dpkg.Analyzer{},
+		rpm.Analyzer{},
+		redhat.Analyzer{},
 		npm.Analyzer{},
+		python.Analyzer{},
+		gem.Analyzer{},
+		binary.Analyzer{},
+		jar.Analyzer{Index: index},
+		composer.Analyzer{},
+		nuget.Analyzer{},
+		conda.Analyzer{},
 	}
 }
 

@@ -26,7 +26,7 @@ type Analyzer struct{}
 
 var (
 	_ analyze.Analyzer = Analyzer{}
-	_ analyze.Passing  = Analyzer{}
+	_ analyze.Streamer = Analyzer{}
 )
 
 // Name implements analyze.Analyzer.
@@ -35,8 +35,8 @@ func (Analyzer) Name() string { return "sbomfile" }
 // Version implements analyze.Analyzer.
 func (Analyzer) Version() int { return 1 }
 
-// ReadsInPassing implements analyze.Passing: only the head is read.
-func (Analyzer) ReadsInPassing() {}
+// Streams implements analyze.Streamer: only the head is read.
+func (Analyzer) Streams() bool { return true }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool {

@@ -26,7 +26,7 @@ type Analyzer struct{ detector *secrets.Detector }
 
 var (
 	_ analyze.Analyzer = Analyzer{}
-	_ analyze.Passing  = Analyzer{}
+	_ analyze.Streamer = Analyzer{}
 )
 
 // New returns the analyzer.
@@ -38,8 +38,8 @@ func (Analyzer) Name() string { return "secret" }
 // Version implements analyze.Analyzer.
 func (Analyzer) Version() int { return 1 }
 
-// ReadsInPassing implements analyze.Passing: files are read as streams.
-func (Analyzer) ReadsInPassing() {}
+// Streams implements analyze.Streamer: files are read as streams.
+func (Analyzer) Streams() bool { return true }
 
 // Required implements analyze.Analyzer. Compressed and compiled files are passed
 // over by their names, and what documents and translates programs by its place.

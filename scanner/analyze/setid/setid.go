@@ -20,7 +20,7 @@ type Analyzer struct{}
 
 var (
 	_ analyze.Analyzer = Analyzer{}
-	_ analyze.Passing  = Analyzer{}
+	_ analyze.Glancer  = Analyzer{}
 )
 
 // Name implements analyze.Analyzer.
@@ -29,8 +29,8 @@ func (Analyzer) Name() string { return "setid" }
 // Version implements analyze.Analyzer.
 func (Analyzer) Version() int { return 1 }
 
-// ReadsInPassing implements analyze.Passing: the mode is all that is looked at.
-func (Analyzer) ReadsInPassing() {}
+// Glances implements analyze.Glancer: the mode is all that is looked at.
+func (Analyzer) Glances() bool { return true }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool {
