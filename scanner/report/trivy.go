@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aquasecurity/trivy-db/pkg/types"
@@ -66,12 +68,24 @@ type trivyPackage struct {
 	ID         string          `json:"ID,omitempty"`
 	Name       string          `json:"Name"`
 	Identifier trivyIdentifier `json:"Identifier"`
-	Version    string          `json:"Version"`
-	Arch       string          `json:"Arch,omitempty"`
-	SrcName    string          `json:"SrcName,omitempty"`
-	SrcVersion string          `json:"SrcVersion,omitempty"`
-	Layer      trivyLayer      `json:"Layer"`
-	FilePath   string          `json:"FilePath,omitempty"`
+	trivyVersion
+	Arch string `json:"Arch,omitempty"`
+	trivySourcePackage
+	Layer    trivyLayer `json:"Layer"`
+	FilePath string     `json:"FilePath,omitempty"`
+}
+
+type trivyVersion struct {
+	Version string `json:"Version"`
+	Release string `json:"Release,omitempty"`
+	Epoch   int    `json:"Epoch,omitempty"`
+}
+
+type trivySourcePackage struct {
+	SrcName    string `json:"SrcName,omitempty"`
+	SrcVersion string `json:"SrcVersion,omitempty"`
+	SrcRelease string `json:"SrcRelease,omitempty"`
+	SrcEpoch   int    `json:"SrcEpoch,omitempty"`
 }
 
 type trivyVulnerability struct {
@@ -220,14 +234,16 @@ func (d Document) trivyPackages(i Image) ([]trivyResult, error) {
 		return &results[n]
 	}
 	for _, p := range i.Contents {
-		name, version := p.Package.Source()
 		t := trivyPackage{
-			ID: p.Name + "@" + p.Version, Name: p.Name, Version: p.Version, Arch: p.Arch,
+			ID: trivyID(p), Name: p.Name, trivyVersion: splitVersion(p.Version, p.Ecosystem), Arch: p.Arch,
 			Identifier: trivyIdentifier{p.PURL}, Layer: i.trivyLayer(p.LayerIndex),
 		}
 		if p.Ecosystem.IsOS() {
-			t.SrcName, t.SrcVersion = name, version
-		} else {
+			name, version := p.Package.Source()
+			v := splitVersion(version, p.Ecosystem)
+			t.trivySourcePackage = trivySourcePackage{SrcName: name, SrcVersion: v.Version, SrcRelease: v.Release, SrcEpoch: v.Epoch}
+		}
+		if i.trivyTogether(p.Ecosystem) {
 			t.FilePath = p.Source
 		}
 		r := result(p.Ecosystem, p.Source)
@@ -252,6 +268,42 @@ func (d Document) trivyPackages(i Image) ([]trivyResult, error) {
 	return results, nil
 }
 
+// trivyTogether reports whether packages of many files are one target, so that
+// each has to tell its file.
+func (i Image) trivyTogether(e inventory.Ecosystem) bool {
+	_, _, target := i.trivyKind(e, "")
+	return !e.IsOS() && target != ""
+}
+
+// trivyID names a package within its target, where Trivy has names.
+func trivyID(p Package) string {
+	switch p.Ecosystem {
+	case inventory.Rpm:
+		v := splitVersion(p.Version, p.Ecosystem)
+		return p.Name + "@" + v.Version + "-" + v.Release + "." + p.Arch
+	case inventory.Python, inventory.Java:
+		return ""
+	}
+	return p.Name + "@" + p.Version
+}
+
+// splitVersion takes a version of dpkg or rpm apart as Trivy does.
+func splitVersion(text string, e inventory.Ecosystem) trivyVersion {
+	v := trivyVersion{Version: text}
+	if e != inventory.Dpkg && e != inventory.Rpm {
+		return v
+	}
+	if epoch, rest, ok := strings.Cut(v.Version, ":"); ok {
+		if n, err := strconv.Atoi(epoch); err == nil {
+			v.Epoch, v.Version = n, rest
+		}
+	}
+	if i := strings.LastIndexByte(v.Version, '-'); i >= 0 {
+		v.Version, v.Release = v.Version[:i], v.Version[i+1:]
+	}
+	return v
+}
+
 func trivyStatus(f Finding) string {
 	if f.Mark.Status == "accepted" {
 		return "ignored"
@@ -265,12 +317,15 @@ func (d Document) trivyVulnerability(i Image, f Finding) (trivyVulnerability, er
 		return trivyVulnerability{}, err
 	}
 	v := trivyVulnerability{
-		VulnerabilityID: f.ID, PkgID: f.Package + "@" + f.Installed, PkgName: f.Package, InstalledVersion: f.Installed,
+		VulnerabilityID: f.ID, PkgName: f.Package, InstalledVersion: f.Installed,
 		PkgIdentifier: trivyIdentifier{f.PURL}, FixedVersion: f.Fixed, Status: f.Status, Layer: i.trivyLayer(f.LayerIndex),
 		SeveritySource: f.SeveritySource, Severity: f.Severity.String(), Description: detail.Description, CweIDs: detail.CweIDs,
 		VendorSeverity: detail.VendorSeverity, CVSS: detail.CVSS, References: detail.References,
 	}
-	if !f.Ecosystem.IsOS() {
+	if f.contents >= 0 && f.contents < len(i.Contents) {
+		v.PkgID = trivyID(i.Contents[f.contents])
+	}
+	if i.trivyTogether(f.Ecosystem) {
 		v.PkgPath = f.Path
 	}
 	if f.Source != "" {
