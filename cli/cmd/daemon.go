@@ -55,29 +55,6 @@ func (in *invocation) dbHint(db api.DB) {
 	}
 }
 
-func (a *App) dbCommand() *cli.Command {
-	return &cli.Command{
-		Name: "db", Category: groupDaemon, Usage: "the vulnerability database",
-		Subcommands: []*cli.Command{{Name: "status", Usage: "which database is in use, and how old it is", Action: a.remote(dbStatus)}},
-	}
-}
-
-func dbStatus(ctx context.Context, in *invocation, c *client.Client) error {
-	db, err := c.DB(ctx)
-	if err != nil {
-		return err
-	}
-	err = in.print(db, func(t *output.Table) {
-		t.Row("Present:", yesNo(db.Present))
-		t.Field("Revision", db.Revision)
-		t.Field("Built", stamp(db.UpdatedAt))
-		t.Field("Loaded", stamp(db.LoadedAt))
-		t.Row("Stale:", yesNo(db.Stale))
-	})
-	in.dbHint(db)
-	return err
-}
-
 func (a *App) auditCommand() *cli.Command {
 	return &cli.Command{
 		Name: "audit", Category: groupAccess, Usage: "who did what, newest first",

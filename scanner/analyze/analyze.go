@@ -51,6 +51,14 @@ type Streamer interface {
 // some ten thousand.
 const MaxPackages = 200_000
 
+// Glancer is an Analyzer that looks at a file's name, size and mode and never at
+// its content: its Read gets an empty reader, and nothing is counted.
+type Glancer interface {
+	Analyzer
+	// Glances reports whether it does.
+	Glances() bool
+}
+
 // Run is the analysis of one layer by one analyzer. It is used by one goroutine.
 type Run interface {
 	// Read reads one file. The reader is only valid during the call; what is left
@@ -65,6 +73,8 @@ type Run interface {
 type Result struct {
 	Sets []inventory.SourceSet
 	OS   []inventory.OSFact
+	// Sightings are noteworthy files that are no packages.
+	Sightings []inventory.Sighting
 	// Build is what the layer says about its own making, nil if nothing.
 	Build *inventory.Build
 	// Owned are the files that belong to packages of the operating system. A

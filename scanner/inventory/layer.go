@@ -34,6 +34,8 @@ type LayerAnalysis struct {
 	// Opaque are directories whose content in lower layers this layer hides; ""
 	// is the root.
 	Opaque []string `json:"opaque,omitempty"`
+	// Sightings are noteworthy files that are no packages, sorted by path.
+	Sightings []Sighting `json:"sightings,omitempty"`
 	// Build is what the layer says about its own making, nil if nothing.
 	Build *Build `json:"build,omitempty"`
 	// Problems are files that could not be understood; the rest still counts.
@@ -113,6 +115,8 @@ func (l *LayerAnalysis) Sort() {
 	// A file may be a source of packages in more than one ecosystem.
 	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path + "\x00" + string(s.Set.Ecosystem) })
 	l.OS = lastByPath(l.OS, func(f OSFact) string { return f.Path })
+	slices.SortFunc(l.Sightings, compareSightings)
+	l.Sightings = slices.Compact(l.Sightings)
 	slices.Sort(l.Whiteouts)
 	l.Whiteouts = slices.Compact(l.Whiteouts)
 	slices.Sort(l.Opaque)

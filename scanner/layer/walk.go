@@ -100,7 +100,11 @@ func (w *walk) file(ctx context.Context, f analyze.File, body io.Reader) error {
 	var wanted []int
 	streamed := true
 	for i, a := range w.analyzers {
-		if a.Required(f) {
+		switch {
+		case !a.Required(f):
+		case glances(a):
+			w.read(i, f, eof{})
+		default:
 			wanted = append(wanted, i)
 			streamed = streamed && streams(a)
 		}
@@ -144,6 +148,17 @@ func streams(a analyze.Analyzer) bool {
 	s, ok := a.(analyze.Streamer)
 	return ok && s.Streams()
 }
+
+// glances reports whether an analyzer never looks at a file's content.
+func glances(a analyze.Analyzer) bool {
+	g, ok := a.(analyze.Glancer)
+	return ok && g.Glances()
+}
+
+// eof is an empty reader.
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // read lets one analyzer read a file. What it cannot understand is noted, and
 // the walk goes on: one broken file must not hide the rest of an image.
@@ -196,6 +211,14 @@ func (w *walk) finish() inventory.LayerAnalysis {
 	}
 	for _, r := range results {
 		w.result.OS = append(w.result.OS, r.OS...)
+		for _, s := range r.Sightings {
+			// What a distribution's package contains is public, whatever it looks like.
+			if s.Kind == inventory.SecretSighting && owned(results, s.Path) {
+				continue
+			}
+			s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
+			w.result.Sightings = append(w.result.Sightings, s)
+		}
 		w.result.Build = mergeBuilds(w.result.Build, r.Build)
 		for _, s := range r.Sets {
 			if s.Set.Ecosystem.IsOS() || !owned(results, s.Path) {

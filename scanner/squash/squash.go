@@ -37,6 +37,7 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 		}
 		inv.Problems = append(inv.Problems, l.Problems...)
 	}
+	inv.Sightings = sightings(layers)
 	sets := map[inventory.SetID]inventory.PackageSet{}
 	for _, path := range slices.Sorted(maps.Keys(visible)) {
 		for _, v := range visible[path] {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -57,6 +58,11 @@ type DB struct {
 // beside it tells its age; without one the age is unknown. The error wraps
 // ErrCorrupt, ErrSchema or what the file system said.
 func Open(path string) (*DB, error) {
+	// Where the path is a link, metadata.json has to be that of the same version
+	// even if the link is replaced meanwhile.
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("vulndb: open: %w", err)

@@ -17,13 +17,17 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze/python"
 	"github.com/muster-sec/muster/scanner/analyze/redhat"
 	"github.com/muster-sec/muster/scanner/analyze/rpm"
+	"github.com/muster-sec/muster/scanner/analyze/sbomfile"
+	"github.com/muster-sec/muster/scanner/analyze/secret"
+	"github.com/muster-sec/muster/scanner/analyze/setid"
 )
 
-// Analyzers returns every analyzer there is. A new ecosystem is one more line.
+// Analyzers returns every analyzer that looks for packages. A new ecosystem is one
+// more line.
 func Analyzers() []analyze.Analyzer { return WithIndex(nil) }
 
-// WithIndex returns every analyzer there is, with an index of Java archives
-// (javadb.Open) that outlives their use; nil means without one.
+// WithIndex returns every analyzer that looks for packages, with an index of Java
+// archives (javadb.Open) that outlives their use; nil means without one.
 func WithIndex(index jar.Index) []analyze.Analyzer {
 	return []analyze.Analyzer{
 		osrelease.Analyzer{},
@@ -41,3 +45,13 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		conda.Analyzer{},
 	}
 }
+
+// Secrets returns the analyzers that look for credentials. They read most text
+// files of an image, which takes a while.
+func Secrets() []analyze.Analyzer { return []analyze.Analyzer{secret.New()} }
+
+// SetIDs returns the analyzers that look for files with set-id bits.
+func SetIDs() []analyze.Analyzer { return []analyze.Analyzer{setid.Analyzer{}} }
+
+// SBOMs returns the analyzers that look for bills of materials in an image.
+func SBOMs() []analyze.Analyzer { return []analyze.Analyzer{sbomfile.Analyzer{}} }
