@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -56,7 +57,9 @@ func run(t *testing.T, dir, name string, args ...string) {
 func buildFolderPlugin(t *testing.T, root string) declared {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "registry-folder")
-	run(t, filepath.Join(examples, "registry-folder"), "go", "build", "-o", path, ".")
+	dir := filepath.Join(examples, "registry-folder")
+	run(t, dir, "go", "test", ".") // no test of this module runs those of another
+	run(t, dir, "go", "build", "-o", path, ".")
 	return declared{"folder", "registry", path, []string{"--root", root}}
 }
 
@@ -136,5 +139,56 @@ func TestIngestPluginInPython(t *testing.T) {
 	}
 	if receipt.Tool != "anchore" || receipt.Counts.Critical != 1 || receipt.Counts.High != 1 {
 		t.Errorf("receipt: %+v", receipt)
+	}
+}
+
+// TestGuide follows docs/plugins.md literally, in an empty folder: it writes the
+// files that the page shows and types its commands, in order.
+func TestGuide(t *testing.T) {
+	page, err := os.ReadFile("../../docs/plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, err := filepath.Abs(newWorld(t).Bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	script.WriteString("set -eu\n")
+	blocks := 0
+	for _, block := range regexp.MustCompile("(?ms)^```(sh|go)( [a-z_.]+)?\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+		blocks++
+		switch {
+		case block[1] == "go":
+			fmt.Fprintf(&script, "cat >%s <<'END OF FILE'\n%sEND OF FILE\n", strings.TrimSpace(block[2]), block[3])
+		case strings.Contains(block[3], "apt-get"):
+			buildPythonPlugin(t) // is it installed?
+			_, rest, _ := strings.Cut(block[3], "\n")
+			script.WriteString(rest)
+		default:
+			script.WriteString(block[3])
+		}
+	}
+	if blocks != 6 {
+		t.Errorf("the page has %d blocks to follow: the test does not see it", blocks)
+	}
+	tools := t.TempDir()
+	if err := os.Symlink(bin, filepath.Join(tools, "muster")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh")
+	cmd.Dir = t.TempDir()
+	cmd.Stdin = strings.NewReader(script.String())
+	cmd.Env = append(os.Environ(), "MUSTER_SRC="+source, "PATH="+tools+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if n := strings.Count(string(out), "ok       leaves no processes behind"); n != 2 {
+		t.Errorf("%d reports passed:\n%s", n, out)
 	}
 }

@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		doomedHost(os.Args[2])
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == "counting-host" {
+		countingHost(os.Args[2])
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/muster-sec/muster/plugins/sdk"
+	"github.com/muster-sec/muster/plugins/sdk/sdktest"
 )
 
 // awaitGone waits until a process has ended.
@@ -200,6 +202,59 @@ func TestNoOrphans(t *testing.T) {
 	}
 	awaitGone(t, pid)
 	_ = host.Wait()
+}
+
+// TestNothingLeaksPerLaunch launches and loses plugins in a process where
+// nothing else goes on, and counts what is left.
+func TestNothingLeaksPerLaunch(t *testing.T) {
+	t.Parallel()
+	path, _ := self(t)
+	dir, err := os.MkdirTemp("", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	out, err := exec.Command(path, "counting-host", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var before, after [2]int // goroutines, descriptors
+	if _, err := fmt.Sscan(string(out), &before[0], &before[1], &after[0], &after[1]); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+	if after[0] > before[0]+2 || after[1] > before[1]+2 { // a leak shows ten times
+		t.Errorf("goroutines and descriptors: %v after the first, %v after the last", before, after)
+	}
+}
+
+// countingHost prints the numbers of goroutines and descriptors after the
+// first launches and after ten more of each.
+func countingHost(dir string) {
+	try := func(name string, cfg string) {
+		d := Declaration{
+			Name: "tried", Kind: sdk.KindRegistry, Path: "/proc/self/exe", Args: []string{"plugin", "serve", "registry", name},
+		}
+		if _, err := Try(context.Background(), d, sdktest.Options{Config: sdk.Config(cfg)}, Options{RuntimeDir: dir + "/p"}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	for range 2 {
+		for range 5 {
+			try("puppet", `{"do":"exit"}`) // a crash
+			try("no-handshake", `{}`)
+		}
+		var goroutines, descriptors int
+		for range 100 { // what is ending ends within a second
+			entries, _ := os.ReadDir("/proc/self/fd")
+			g, d := runtime.NumGoroutine(), len(entries)
+			if g == goroutines && d == descriptors {
+				break
+			}
+			goroutines, descriptors = g, d
+			<-time.After(pipeGrace + 100*time.Millisecond)
+		}
+		fmt.Println(goroutines, descriptors)
+	}
 }
 
 // doomedHost runs a host, prints the pid of its plugin and waits to be killed.
