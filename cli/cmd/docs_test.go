@@ -46,7 +46,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 			}
 			for _, w := range words {
 				if w == "--" {
-					break // what follows is not ours
+					break // what follows belongs to another program
 				}
 				name, _, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
 				if f, _ := l.find(name, root.Flags); isFlag(w) && f == nil {

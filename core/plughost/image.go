@@ -43,7 +43,7 @@ func (e executable) copyTo(w io.Writer) (err error) {
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading the executable: %w", err)
-	case n > maxImage:
+	case n > maxImage: // it grew
 		return fmt.Errorf("%s has more than %d bytes, which is the limit", e.path, int64(maxImage))
 	case e.sum == "":
 		return nil
@@ -87,6 +87,8 @@ func (e executable) inspect(file *os.File) error {
 		return fmt.Errorf("%s is not a regular file", e.path)
 	case info.Mode().Perm()&0o111 == 0:
 		return fmt.Errorf("%s is not executable: chmod 0755 it", e.path)
+	case info.Size() > maxImage:
+		return fmt.Errorf("%s has %d bytes, the limit is %d", e.path, info.Size(), int64(maxImage))
 	default:
 		return nil
 	}
