@@ -114,8 +114,8 @@ func TestFilesOfSeveralAnalyzers(t *testing.T) {
 	}{
 		"both read all":                      {streams: true, read: 8000},
 		"too large to be held":               {streams: true, limits: limit.Limits{HeldBytes: 2000}, read: 2000, problems: 1},
-		"a stream has no bound":              {streams: true, limits: limit.Limits{FileBytes: 10, KeptBytes: 1100}, read: 8000},
-		"but many files have":                {streams: true, limits: limit.Limits{KeptBytes: 600}, err: limit.ErrExceeded},
+		"a stream has no bound":              {streams: true, limits: limit.Limits{FileBytes: 10, KeptBytes: 5000}, read: 8000},
+		"but many files have":                {streams: true, limits: limit.Limits{KeptBytes: 1}, err: limit.ErrExceeded},
 		"whoever does not stream is bounded": {limits: limit.Limits{FileBytes: 2000}, err: limit.ErrExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
