@@ -75,6 +75,8 @@ func (p *Pushes) Add(push sdk.Push) {
 	switch {
 	case err != nil:
 		err = fmt.Errorf("%w: the notification: %w", sdk.ErrInvalid, err)
+	case push.Tag == "" && push.Digest == "":
+		err = fmt.Errorf("%w: the notification: neither a tag nor a digest was pushed", sdk.ErrInvalid)
 	case push.Digest != "" && !digestSyntax.MatchString(push.Digest):
 		err = fmt.Errorf("%w: the notification: %.100q is no sha256 digest", sdk.ErrInvalid, push.Digest)
 	case len(p.list) >= maxPushes:

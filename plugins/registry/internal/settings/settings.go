@@ -110,6 +110,9 @@ func (b *Base) checkRepositories(p Place) error {
 // Docker Hub has "library/" in front of a single word. The error is ErrInvalid.
 func (p Place) Repository(repository string) (name.Repository, error) {
 	r, err := name.NewRepository(p.Registry.Name() + "/" + repository)
+	if err == nil && path.Clean(repository) != repository {
+		err = fmt.Errorf("%.255q is no name of a repository", repository)
+	}
 	if err != nil {
 		return name.Repository{}, fmt.Errorf("%w: %w", sdk.ErrInvalid, err)
 	}
