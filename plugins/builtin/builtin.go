@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
+	"github.com/muster-sec/muster/plugins/registry/gitlab"
 	"github.com/muster-sec/muster/plugins/registry/harbor"
 	"github.com/muster-sec/muster/plugins/registry/oci"
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -24,6 +25,7 @@ type Plugin struct {
 // Plugins returns the list, ordered by kind and name.
 func Plugins() []Plugin {
 	return []Plugin{
+		{sdk.KindRegistry, gitlab.Name, gitlab.Plugin},
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
