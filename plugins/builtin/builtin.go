@@ -10,6 +10,7 @@ import (
 	"github.com/muster-sec/muster/plugins/registry/gitlab"
 	"github.com/muster-sec/muster/plugins/registry/harbor"
 	"github.com/muster-sec/muster/plugins/registry/oci"
+	"github.com/muster-sec/muster/plugins/registry/quay"
 	"github.com/muster-sec/muster/plugins/sdk"
 	"github.com/muster-sec/muster/plugins/transport/direct"
 )
@@ -28,6 +29,7 @@ func Plugins() []Plugin {
 		{sdk.KindRegistry, gitlab.Name, gitlab.Plugin},
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
+		{sdk.KindRegistry, quay.Name, quay.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
 		{sdk.KindTransport, direct.Name, direct.Plugin},
 	}
