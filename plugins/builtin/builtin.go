@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
+	"github.com/muster-sec/muster/plugins/registry/dockerhub"
 	"github.com/muster-sec/muster/plugins/registry/gitlab"
 	"github.com/muster-sec/muster/plugins/registry/harbor"
 	"github.com/muster-sec/muster/plugins/registry/oci"
@@ -26,6 +27,7 @@ type Plugin struct {
 // Plugins returns the list, ordered by kind and name.
 func Plugins() []Plugin {
 	return []Plugin{
+		{sdk.KindRegistry, dockerhub.Name, dockerhub.Plugin},
 		{sdk.KindRegistry, gitlab.Name, gitlab.Plugin},
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
