@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
 	"github.com/muster-sec/muster/plugins/registry/dockerhub"
+	"github.com/muster-sec/muster/plugins/registry/ecr"
 	"github.com/muster-sec/muster/plugins/registry/gitlab"
 	"github.com/muster-sec/muster/plugins/registry/harbor"
 	"github.com/muster-sec/muster/plugins/registry/oci"
@@ -28,6 +29,7 @@ type Plugin struct {
 func Plugins() []Plugin {
 	return []Plugin{
 		{sdk.KindRegistry, dockerhub.Name, dockerhub.Plugin},
+		{sdk.KindRegistry, ecr.Name, ecr.Plugin},
 		{sdk.KindRegistry, gitlab.Name, gitlab.Plugin},
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},

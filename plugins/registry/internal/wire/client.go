@@ -39,22 +39,37 @@ func sameHost(req *http.Request, via []*http.Request) error {
 }
 
 // Do makes a request and returns the open answer. Answers other than 200 are
-// errors with a kind, and if they are about load, with the time to try again.
+// errors, see Refusal.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
-	req.Header.Set("User-Agent", "muster")
-	resp, err := c.http.Do(req)
+	resp, err := c.Send(req)
 	if err != nil {
-		return nil, Explain(err)
+		return nil, err
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	err = Explain(transport.CheckError(resp, http.StatusOK))
+	return nil, c.Refusal(resp)
+}
+
+// Send makes a request and returns the open answer, whatever its status is.
+func (c *Client) Send(req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", "muster")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, Explain(err)
+	}
+	return resp, nil
+}
+
+// Refusal is the error that an answer with another status than 200 is: with a
+// kind, and if it is about load, with the time to try again. It reads the body.
+func (c *Client) Refusal(resp *http.Response) error {
+	err := Explain(transport.CheckError(resp, http.StatusOK))
 	if after, ok := RetryAfter(resp.Header, c.env.Now()); ok && errors.Is(err, sdk.ErrUnavailable) {
 		err = &sdk.RetryError{After: after, Err: err}
 	}
-	return nil, err
+	return err
 }
 
 // JSON makes a request and decodes the answer into v, a pointer. It may read
@@ -70,13 +85,16 @@ func (c *Client) JSON(req *http.Request, v any) (http.Header, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		if hasKind(err) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%w: the answer to %s is not the JSON of a registry: %w", sdk.ErrUnavailable, req.URL.Path, err)
+	return resp.Header, Decode(resp, v)
+}
+
+// Decode decodes the body of an answer as JSON does.
+func Decode(resp *http.Response, v any) error {
+	err := json.NewDecoder(resp.Body).Decode(v)
+	if err == nil || hasKind(err) {
+		return err
 	}
-	return resp.Header, nil
+	return fmt.Errorf("%w: the answer to %s is not the JSON of a registry: %w", sdk.ErrUnavailable, resp.Request.URL.Path, err)
 }
 
 // Get asks for u and decodes the answer as JSON does.

@@ -34,6 +34,7 @@ var ErrPlain = errors.New("plain http is refused, because the url of the registr
 // Options are what a Transport is made from.
 type Options struct {
 	Plain   bool           // http is allowed
+	Direct  bool           // never through a proxy
 	Roots   *x509.CertPool // nil means the system's
 	Manners Manners
 	Env     Env
@@ -63,6 +64,9 @@ func New(o Options) *Transport {
 	wire.TLSHandshakeTimeout = dialTimeout
 	wire.ResponseHeaderTimeout = answerTimeout
 	wire.MaxResponseHeaderBytes = maxHeaders
+	if o.Direct {
+		wire.Proxy = nil
+	}
 	slots := o.Manners.Concurrency
 	if slots == 0 {
 		slots = defaultConcurrency
