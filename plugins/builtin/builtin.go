@@ -6,6 +6,7 @@ package builtin
 import (
 	"fmt"
 
+	"github.com/muster-sec/muster/plugins/ingest/grype"
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
 	"github.com/muster-sec/muster/plugins/registry/dockerhub"
 	"github.com/muster-sec/muster/plugins/registry/ecr"
@@ -34,6 +35,7 @@ func Plugins() []Plugin {
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
 		{sdk.KindRegistry, quay.Name, quay.Plugin},
+		{sdk.KindIngest, grype.Name, grype.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
 		{sdk.KindTransport, direct.Name, direct.Plugin},
 	}
