@@ -6,6 +6,7 @@ package builtin
 import (
 	"fmt"
 
+	"github.com/muster-sec/muster/plugins/ingest/cyclonedx"
 	"github.com/muster-sec/muster/plugins/ingest/grype"
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
 	"github.com/muster-sec/muster/plugins/registry/dockerhub"
@@ -35,6 +36,7 @@ func Plugins() []Plugin {
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
 		{sdk.KindRegistry, quay.Name, quay.Plugin},
+		{sdk.KindIngest, cyclonedx.Name, cyclonedx.Plugin},
 		{sdk.KindIngest, grype.Name, grype.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
 		{sdk.KindTransport, direct.Name, direct.Plugin},
