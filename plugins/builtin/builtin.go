@@ -8,6 +8,8 @@ import (
 
 	"github.com/muster-sec/muster/plugins/ingest/cyclonedx"
 	"github.com/muster-sec/muster/plugins/ingest/grype"
+	"github.com/muster-sec/muster/plugins/ingest/neuvector"
+	"github.com/muster-sec/muster/plugins/ingest/sarif"
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
 	"github.com/muster-sec/muster/plugins/registry/dockerhub"
 	"github.com/muster-sec/muster/plugins/registry/ecr"
@@ -38,6 +40,8 @@ func Plugins() []Plugin {
 		{sdk.KindRegistry, quay.Name, quay.Plugin},
 		{sdk.KindIngest, cyclonedx.Name, cyclonedx.Plugin},
 		{sdk.KindIngest, grype.Name, grype.Plugin},
+		{sdk.KindIngest, neuvector.Name, neuvector.Plugin},
+		{sdk.KindIngest, sarif.Name, sarif.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
 		{sdk.KindTransport, direct.Name, direct.Plugin},
 	}

@@ -141,6 +141,14 @@ func (r *Reader) Text(of string, s *string) error {
 // Skip passes over the next value.
 func (r *Reader) Skip() error { return r.dec.SkipValue() }
 
+// Null passes over the next value if it is null, and says whether it was.
+func (r *Reader) Null() (bool, error) {
+	if r.dec.PeekKind() != 'n' {
+		return false, nil
+	}
+	return true, r.dec.SkipValue()
+}
+
 func (r *Reader) expect(kind jsontext.Kind, what string) error {
 	tok, err := r.dec.ReadToken()
 	if errors.Is(err, io.EOF) {
