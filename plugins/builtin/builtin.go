@@ -29,7 +29,9 @@ type Plugin struct {
 	New func(version string) sdk.Plugin
 }
 
-// Plugins returns the list, ordered by kind and name.
+// Plugins returns the list, ordered by kind. Ingest plugins are in the order in
+// which they are asked whether they know a document, the likeliest first: each is
+// a process that is started when it is asked.
 func Plugins() []Plugin {
 	return []Plugin{
 		{sdk.KindRegistry, dockerhub.Name, dockerhub.Plugin},
@@ -38,11 +40,11 @@ func Plugins() []Plugin {
 		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
 		{sdk.KindRegistry, quay.Name, quay.Plugin},
-		{sdk.KindIngest, cyclonedx.Name, cyclonedx.Plugin},
-		{sdk.KindIngest, grype.Name, grype.Plugin},
-		{sdk.KindIngest, neuvector.Name, neuvector.Plugin},
-		{sdk.KindIngest, sarif.Name, sarif.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
+		{sdk.KindIngest, grype.Name, grype.Plugin},
+		{sdk.KindIngest, cyclonedx.Name, cyclonedx.Plugin},
+		{sdk.KindIngest, sarif.Name, sarif.Plugin},
+		{sdk.KindIngest, neuvector.Name, neuvector.Plugin},
 		{sdk.KindTransport, direct.Name, direct.Plugin},
 	}
 }

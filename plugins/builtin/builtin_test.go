@@ -9,21 +9,22 @@ import (
 	"github.com/muster-sec/muster/plugins/sdk/sdktest"
 )
 
-// TestList: the list is in order, and every entry describes itself as the one it
-// is, with a configuration schema that marks its secrets.
+// TestList: the list is in the order of kinds, names nothing twice, and every
+// entry describes itself as the one it is, with a configuration schema that marks
+// its secrets.
 func TestList(t *testing.T) {
 	t.Parallel()
-	before := ""
+	before, seen := 0, map[string]bool{}
 	for _, p := range Plugins() {
 		plugin := p.New("test")
 		if plugin.Kind != p.Kind || plugin.Name != p.Name {
 			t.Errorf("%s %s is %s %s", p.Kind, p.Name, plugin.Kind, plugin.Name)
 		}
-		at := string(rune('0'+slices.Index(sdk.Kinds(), p.Kind))) + p.Name
-		if at <= before {
-			t.Errorf("%s %s is not where it belongs in the list", p.Kind, p.Name)
+		at, name := slices.Index(sdk.Kinds(), p.Kind), string(p.Kind)+" "+p.Name
+		if at < before || seen[name] {
+			t.Errorf("%s is not where it belongs in the list", name)
 		}
-		before = at
+		before, seen[name] = at, true
 		conn, err := sdktest.Connect(plugin)
 		if err != nil {
 			t.Fatal(err)
