@@ -1,10 +1,13 @@
 package scanner_test
 
 import (
+	gocmp "cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,9 +15,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/muster-sec/muster/scanner"
+	"github.com/muster-sec/muster/scanner/analyze/all"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/javadb"
 	"github.com/muster-sec/muster/scanner/match"
 	"github.com/muster-sec/muster/scanner/pull"
 	"github.com/muster-sec/muster/scanner/vulndb"
@@ -22,32 +28,42 @@ import (
 
 // TestAgreesWithTrivy compares packages and findings with what Trivy reports for
 // the same images and the same database. It needs a folder of fixtures:
-// images/ (an OCI layout), expected/NAME.json.gz (Trivy's reports) and a database
-// unpacked as vulndb/trivy.db, or anywhere else that FIXTURES_DB names.
+// images/ (an OCI layout), expected/NAME.json.gz (Trivy's reports) and
+// vulndb/trivy.db.zst; FIXTURES_DB may name the database unpacked.
 func TestAgreesWithTrivy(t *testing.T) {
 	t.Parallel()
 	folder := fixtures(t)
 	db := fixtureDB(t, folder)
 	m := match.New(db)
-	s, err := scanner.New(scanner.Options{Cache: scanner.NewMemoryCache()})
+	index, err := javadb.Open(t.Context(), filepath.Join(folder, "javadb", "trivy-java.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = index.Close() })
+	s, err := scanner.New(scanner.Options{Cache: scanner.NewMemoryCache(), Analyzers: all.WithIndex(index)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for image, types := range map[string][]string{
-		"base/alpine:3.17":          {"alpine"},
-		"base/alpine:3.9":           {"alpine"},
-		"base/alpine:3.16-multi":    {"alpine"},
-		"base/debian:bookworm-slim": {"debian"},
-		"base/debian:bullseye-slim": {"debian"},
+		"apps/billing:1.0":          {"jar"},
+		"apps/composer:1.0":         {"alpine", "composer-vendor"},
 		"apps/rails:bullseye":       {"debian"},
 		"apps/tomcat:bullseye":      {"debian"},
-		"apps/composer:1.0":         {"alpine"},
+		"base/alpine:3.16-multi":    {"alpine"},
+		"base/alpine:3.17":          {"alpine"},
+		"base/alpine:3.9":           {"alpine"},
+		"base/debian:bookworm-slim": {"debian"},
+		"base/debian:bullseye-slim": {"debian"},
+		"data/django-venv:2021":     {"debian", "python-pkg"},
+		"data/django:bullseye":      {"debian"},
+		"infra/gotools:2021":        {"gobinary"},
+		"meta/alma-hybrid:8":        {"alma"},
+		"meta/centos:7":             {"centos"},
+		"meta/mariner:2.0":          {"cbl-mariner"},
+		"meta/ubuntu:18.04":         {"ubuntu"},
+		"shop/legacy-admin:0.9.0":   {"alpine", "node-pkg"},
 		"shop/web:1.4.2":            {"alpine", "node-pkg"},
 		"shop/web:1.4.2-bookworm":   {"debian", "node-pkg"},
-		"shop/legacy-admin:0.9.0":   {"alpine", "node-pkg"},
-		"data/django:bullseye":      {"debian"},
-		"data/django-venv:2021":     {"debian"},
-		"meta/ubuntu:18.04":         {"ubuntu"},
 	} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
@@ -96,14 +112,45 @@ func fixtureDB(tb testing.TB, folder string) *vulndb.DB {
 	tb.Helper()
 	path := os.Getenv("FIXTURES_DB")
 	if path == "" {
-		path = filepath.Join(folder, "vulndb", "trivy.db")
+		path = unpackDB(tb, filepath.Join(folder, "vulndb"))
 	}
 	db, err := vulndb.Open(path)
 	if err != nil {
-		tb.Fatalf("open the database of the fixtures (unpack vulndb/trivy.db.zst and name it in FIXTURES_DB): %v", err)
+		tb.Fatalf("open the database of the fixtures: %v", err)
 	}
 	tb.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+// unpackDB unpacks the database of a folder, with its metadata, and gives its path.
+func unpackDB(tb testing.TB, folder string) string {
+	tb.Helper()
+	packed, err := os.Open(filepath.Join(folder, "trivy.db.zst"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer packed.Close()
+	plain, err := zstd.NewReader(packed)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer plain.Close()
+	dir := tb.TempDir()
+	db, err := os.Create(filepath.Join(dir, "trivy.db"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := io.Copy(db, plain); err != nil {
+		tb.Fatal(err)
+	}
+	metadata, err := os.ReadFile(filepath.Join(folder, vulndb.MetadataFile))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, vulndb.MetadataFile), metadata, 0o600)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		tb.Fatal(err)
+	}
+	return db.Name()
 }
 
 // trivyReport is the part of Trivy's JSON report that is compared.
@@ -173,13 +220,16 @@ func packagesOf(r scanner.Result) []string {
 	for _, s := range r.Sources {
 		set := r.Sets[s.Set]
 		for i, p := range set.Packages {
-			path := s.Path
+			path := pathInReport(set.Ecosystem, gocmp.Or(p.Path, s.Path))
 			if set.Ecosystem.IsOS() {
-				path = ""
-				if seen[p.Name+" "+p.Version] {
+				same := p.Name + " " + p.Version
+				if set.Ecosystem == inventory.Rpm {
+					same += " " + p.Arch
+				}
+				if seen[same] {
 					continue
 				}
-				seen[p.Name+" "+p.Version] = true
+				seen[same] = true
 			}
 			lines = append(lines, strings.Join([]string{p.Name, p.Version, path, r.Image.Layers[s.Origin(i)].DiffID}, " "))
 		}
@@ -208,14 +258,21 @@ func (r trivyReport) findings(types []string) []string {
 func findingsOf(r scanner.Result) []string {
 	var lines []string
 	for _, f := range r.Findings {
-		path := f.Path
-		if f.Ecosystem == inventory.Apk || f.Ecosystem == inventory.Dpkg {
-			path = ""
-		}
+		path := pathInReport(f.Ecosystem, f.Path)
 		lines = append(lines, strings.Join([]string{
 			f.ID, f.Package, f.Installed, "->", f.Fixed, f.Severity.String(), f.SeveritySource, f.Status, f.Source, path, f.Layer,
 		}, " "))
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// pathInReport leaves out the paths that Trivy does not give: it has them for
+// the kinds of packages of which many files make one result.
+func pathInReport(e inventory.Ecosystem, path string) string {
+	switch e {
+	case inventory.NPM, inventory.Python, inventory.Gem, inventory.Java, inventory.Conda:
+		return path
+	}
+	return ""
 }

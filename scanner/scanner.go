@@ -143,13 +143,7 @@ func Match(inv ImageInventory, m *match.Matcher) (Result, error) {
 
 // Report returns the result in the form that package report writes.
 func (r Result) Report() report.Image {
-	packages := 0
-	for _, s := range r.Sources {
-		packages += len(r.Sets[s.Set].Packages)
-	}
-	return report.Image{
-		Image: r.Image, OS: r.OS, Packages: packages, Gaps: r.Gaps, Problems: r.Problems, Findings: r.Findings,
-	}
+	return report.NewImage(r.Inventory, r.Lookup, r.Findings, r.Gaps)
 }
 
 // Lookup finds a package set of the inventory; it is a match.Sets.

@@ -33,8 +33,13 @@
 //
 // A member that stands in another epoch, below the floor of collected
 // tombstones, or at the head with another root, compares trees and exchanges
-// only what differs. What such a comparison in a new epoch would throw away is
-// kept as an orphan and offered to the primary; see [Change].
+// only what differs. What such a comparison throws away is kept as an orphan and
+// offered to the primary, unless collected tombstones explain it; see [Change].
+//
+// A primary whose store was replaced by a backup opens a new epoch. When nobody
+// told it to, the first member that holds a later signed head proves it, see
+// [Mark], and the epoch is opened then. Only what the primary has written anew
+// before any member returned is beyond that proof: the later word counts.
 //
 // [tree]: https://en.wikipedia.org/wiki/Merkle_tree
 package syncer

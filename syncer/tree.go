@@ -28,7 +28,17 @@ const (
 type Prefix string
 
 // Contains reports whether path lies under p.
-func (p Prefix) Contains(path Path) bool { return strings.HasPrefix(path.String(), string(p)) }
+func (p Prefix) Contains(path Path) bool {
+	if len(p) > 2*len(path) {
+		return false
+	}
+	for i := range len(p) {
+		if p[i] != digits[digitAt(path, i)] {
+			return false
+		}
+	}
+	return true
+}
 
 // Child returns the prefix one digit longer.
 func (p Prefix) Child(digit int) Prefix { return p + Prefix(digits[digit]) }

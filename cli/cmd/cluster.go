@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,9 +41,18 @@ func listClusters(ctx context.Context, in *invocation, c *client.Client) error {
 	return in.print(list, func(t *output.Table) {
 		t.Header("NAME", "ROLE", "STATUS", "LAG", "LAST SEEN", "VERSION", "IMAGES", "RULES")
 		for _, k := range list.Items {
-			t.Row(k.Name, k.Role, k.Status, k.Lag, in.ago(k.LastSeen), k.Version, k.Summary.Images, k.Summary.Rules)
+			t.Row(k.Name, k.Role, k.Status, k.Lag, in.ago(k.LastSeen), k.Version, of(k.Summary, k.Summary.Images), of(k.Summary, k.Summary.Rules))
 		}
 	})
+}
+
+// of is a figure that a cluster reported of itself. A primary reports nothing
+// to its members.
+func of(s api.ClusterSummary, n int) string {
+	if s == (api.ClusterSummary{}) {
+		return "-"
+	}
+	return strconv.Itoa(n)
 }
 
 func showCluster(ctx context.Context, in *invocation, c *client.Client) error {
@@ -63,8 +73,8 @@ func showCluster(ctx context.Context, in *invocation, c *client.Client) error {
 		t.Row("Applied:", ratio(k.Applied, k.Head))
 		t.Row("Lag:", plural(k.Lag, "revision"))
 		t.Row("Clock offset:", offset(k.ClockOffsetMS))
-		t.Row("Images:", k.Summary.Images)
-		t.Row("Rules:", k.Summary.Rules)
+		t.Row("Images:", of(k.Summary, k.Summary.Images))
+		t.Row("Rules:", of(k.Summary, k.Summary.Rules))
 		t.Row("Decisions a day:", k.Summary.DecisionsDay)
 		t.Field("Vulnerability DB", stamp(k.Summary.DBUpdatedAt))
 	})

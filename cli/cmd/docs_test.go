@@ -8,19 +8,27 @@ import (
 	"testing"
 )
 
-// TestDocumentedCommandsExist holds every command line of docs/cli.md against
-// the tree: the command exists, and so does each of its flags.
+// TestDocumentedCommandsExist holds every command line of the documentation
+// against the tree: the command exists, and so does each of its flags.
 func TestDocumentedCommandsExist(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	var doc []byte
+	for _, page := range append(pages, filepath.Join("..", "..", "README.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc = append(doc, text...)
 	}
 	quoted := regexp.MustCompile(`'[^']*'`)
 	seen := 0
 	for _, text := range strings.Split(string(doc), "\n") {
 		typed, ok := strings.CutPrefix(text, "$ ")
-		if !ok {
+		if !ok && !strings.HasPrefix(text, "muster ") {
 			continue
 		}
 		typed = quoted.ReplaceAllString(typed, "QUOTED")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-sec/muster/cli/client"
 	"github.com/muster-sec/muster/cli/output"
+	"github.com/muster-sec/muster/core/fault"
 )
 
 // The exit codes are a contract with scripts.
@@ -93,7 +94,7 @@ func explain(err error) *problem {
 	if errors.Is(err, context.Canceled) {
 		return failf("interrupted")
 	}
-	return &problem{code: exitOther, err: err}
+	return &problem{code: exitOther, err: err, try: fault.HintOf(err)}
 }
 
 func explainRefusal(err error, e *client.Error) *problem {

@@ -2,182 +2,248 @@ package cmd
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"net"
-	"net/http"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/urfave/cli/v2"
 
-	"github.com/muster-sec/muster/cli/output"
 	"github.com/muster-sec/muster/scanner"
+	"github.com/muster-sec/muster/scanner/analyze"
+	"github.com/muster-sec/muster/scanner/analyze/all"
+	"github.com/muster-sec/muster/scanner/analyze/jar"
+	"github.com/muster-sec/muster/scanner/baseimage"
+	"github.com/muster-sec/muster/scanner/compliance"
+	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/javadb"
 	"github.com/muster-sec/muster/scanner/match"
 	"github.com/muster-sec/muster/scanner/pull"
 	"github.com/muster-sec/muster/scanner/report"
+	"github.com/muster-sec/muster/scanner/sbom"
+	"github.com/muster-sec/muster/scanner/secrets"
 	"github.com/muster-sec/muster/scanner/vulndb"
 )
 
-// oldDB is the age at which a clean result means little.
-const oldDB = 3 * 24 * time.Hour
-
 func (a *App) scanCommand() *cli.Command {
 	return &cli.Command{
-		Name: "scan", Category: groupImages, Usage: "scan an image here, without a daemon", ArgsUsage: "IMAGE",
+		Name: "scan", Category: groupImages, Usage: "scan an image or a bill of materials here, without a daemon", ArgsUsage: "[IMAGE]",
 		Description: `IMAGE is [docker://]HOST/REPOSITORY:TAG, …@DIGEST, or oci:DIR:REF. Without
---username the logins of docker login are used. Nothing is written to disk.`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "vulndb", Usage: "vulnerability database `FILE`, trivy.db of schema 2 (also MUSTER_VULNDB_FILE)"},
-			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, or all", Value: "linux/amd64"},
-			&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with at the registry"},
-			passwordFlag("password-file"),
-			&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
-			&cli.BoolFlag{Name: "plain-http", Usage: "allow a registry without TLS"},
-			&cli.StringFlag{Name: "format", Usage: "the same as --output, which wins"},
-			failOnFlag(),
-		},
+--username the logins of docker login are used. Nothing is written to disk.
+
+Vulnerabilities are what is looked for; --scanners adds secret (credentials in
+files and configuration), setid (files that run as their owner), compliance
+(image checks of the CIS benchmark, which needs both) and sbom (bills of materials
+in the image or attached to it). They read more of the image and take longer.
+
+--vex and --ignorefile mark findings and settle some; settled ones do not count.`,
+		Flags:  slices.Concat(scanFlags(), pullFlags()),
 		Action: a.local(scan),
 	}
 }
 
+func scanFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "vulndb", Usage: "vulnerability database `FILE`, trivy.db of schema 2 (also MUSTER_VULNDB_FILE; default: what db update keeps)"},
+		&cli.StringFlag{Name: "javadb", Usage: "trivy-java.db `FILE` that tells Java archives by their checksums (also MUSTER_JAVADB_FILE)"},
+		&cli.StringFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, or all", Value: "linux/amd64"},
+		&cli.StringFlag{Name: "sbom", Usage: "scan this CycloneDX or SPDX JSON `FILE` instead of an image"},
+		&cli.StringFlag{Name: "scanners", Usage: "`LIST` of vuln, secret, setid, compliance, sbom", Value: "vuln"},
+		&cli.StringFlag{Name: "format", Usage: "write `FORMAT`: table, json, trivy, sarif, cyclonedx, spdx-json or neuvector; --output wins"},
+		&cli.StringFlag{Name: "severity", Usage: "only findings of the severities in this `LIST`"},
+		&cli.BoolFlag{Name: "ignore-unfixed", Usage: "only findings that a newer version repairs"},
+		&cli.StringSliceFlag{Name: "vex", Usage: "VEX `FILE`: OpenVEX, CSAF or CycloneDX; may be repeated"},
+		&cli.StringSliceFlag{Name: "ignorefile", Usage: "`FILE` of accepted findings, as .trivyignore or its YAML form; may be repeated"},
+		&cli.BoolFlag{Name: "hide-settled", Usage: "leave out what VEX and ignore files settle"},
+		&cli.StringSliceFlag{Name: "base-image", Usage: "`IMAGE` that this one may be built on, to tell whose findings are whose; may be repeated"},
+		&cli.StringFlag{Name: "compliance-profile", Usage: "`PROFILE` of the image checks: level1 or level2", Value: "level2"},
+		failOnFlag(),
+	}
+}
+
+// scanRun is one run of the scan command: what its flags say, and what they name.
+type scanRun struct {
+	*invocation
+	plan    scanPlan
+	pull    pull.Options
+	db      *vulndb.DB // nil when nobody asks for vulnerabilities
+	matcher *match.Matcher
+	scanner *scanner.Scanner
+}
+
 func scan(ctx context.Context, in *invocation) error {
-	failOn, err := in.scanFlags()
+	plan, err := in.scanPlan()
 	if err != nil {
 		return err
 	}
-	options, err := in.pullOptions()
-	if err != nil {
+	r := &scanRun{invocation: in, plan: plan}
+	if r.pull, err = in.pullOptions(); err != nil {
 		return err
 	}
-	db, err := in.openDB()
-	if err != nil {
+	var index jar.Index
+	if file := in.setting("javadb", "MUSTER_JAVADB_FILE"); file != "" {
+		java, err := javadb.Open(ctx, file)
+		if err != nil {
+			return failf("%w", err).withCheck("open the Java database")
+		}
+		defer java.Close() //nolint:errcheck // opened for reading
+		index = java
+	}
+	if r.scanner, err = scanner.New(scanner.Options{Analyzers: plan.analyzers(index)}); err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // opened for reading
-	s, err := scanner.New(scanner.Options{})
-	if err != nil {
-		return err
+	if plan.wants(scanVulnerabilities) {
+		if r.db, err = in.openDB(); err != nil {
+			return err
+		}
+		defer r.db.Close() //nolint:errcheck // opened for reading
+		r.matcher = match.New(r.db)
 	}
-	results, problems := s.Scan(ctx, in.arg(0), options, match.New(db))
-	if len(results) > 0 {
-		problems = errors.Join(problems, in.printScan(db, results))
+	images, problems := r.images(ctx)
+	if len(images) > 0 {
+		problems = errors.Join(problems, r.print(images))
 	}
 	if problems != nil {
 		return explainScan(problems)
 	}
-	return failScan(results, failOn)
+	return failScan(images, plan.failOn)
 }
 
-// scanFlags settles the output format and reads the severity that fails, nil
-// for none.
-func (in *invocation) scanFlags() (*match.Severity, error) {
-	if in.text("output") == "" {
-		format, err := output.ParseFormat(in.text("format"))
+// analyzers are those that the plan needs. Packages are always read: they are
+// what most formats list.
+func (p scanPlan) analyzers(index jar.Index) []analyze.Analyzer {
+	list := all.WithIndex(index)
+	if p.wants(scanSecrets) || p.wants(scanCompliance) {
+		list = append(list, all.Secrets()...)
+	}
+	if p.wants(scanSetIDs) || p.wants(scanCompliance) {
+		list = append(list, all.SetIDs()...)
+	}
+	if p.wants(scanSBOMs) {
+		list = append(list, all.SBOMs()...)
+	}
+	return list
+}
+
+// images scans what the command line names. When only some images of an index
+// failed, the others come together with the error.
+func (r *scanRun) images(ctx context.Context) ([]report.Image, error) {
+	var inventories []scanner.ImageInventory
+	var problems error
+	if file := r.text("sbom"); file != "" {
+		inv, err := r.readSBOM(file)
 		if err != nil {
-			return nil, usagef("--format: %w", err)
+			return nil, err
 		}
-		in.format = format
+		inventories = append(inventories, inv)
+	} else {
+		inventories, problems = r.scanner.Inventory(ctx, r.arg(0), r.pull)
 	}
-	if in.text("fail-on") == "" {
-		return nil, nil
+	if len(inventories) == 0 {
+		return nil, problems
 	}
-	severity, err := match.ParseSeverity(in.text("fail-on"))
+	known, err := r.baseImages(ctx)
 	if err != nil {
-		return nil, usagef("--fail-on: %w", err)
+		return nil, errors.Join(problems, err)
 	}
-	return &severity, nil
+	var images []report.Image
+	for _, inv := range inventories {
+		image, err := r.image(ctx, inv, known)
+		if err != nil {
+			problems = errors.Join(problems, err)
+			continue
+		}
+		images = append(images, image)
+	}
+	return images, problems
 }
 
-func (in *invocation) pullOptions() (pull.Options, error) {
-	o := pull.Options{
-		Keychain: authn.DefaultKeychain, PlainHTTP: in.flags.Bool("plain-http"), UserAgent: "muster/" + in.Version,
-		Platform: in.text("platform"),
+func (r *scanRun) readSBOM(file string) (scanner.ImageInventory, error) {
+	f, err := r.open(file)
+	if err != nil {
+		return scanner.ImageInventory{}, err
 	}
-	if o.Platform == "all" {
-		o.Platform, o.AllPlatforms = "", true
+	defer f.Close() //nolint:errcheck // opened for reading
+	doc, err := sbom.Read(f)
+	if err != nil {
+		return scanner.ImageInventory{}, usagef("%s: %w", sourceName(file), err)
 	}
-	if name := in.text("username"); name != "" {
-		password, err := in.password("password-file", "password for "+name+" at the registry: ", false)
+	inv, sets := doc.Inventory(sourceName(file))
+	return scanner.ImageInventory{Inventory: inv, Sets: sets}, nil
+}
+
+// baseImages describes the images that --base-image names; their layers stay
+// where they are.
+func (r *scanRun) baseImages(ctx context.Context) ([]inventory.Image, error) {
+	var known []inventory.Image
+	for _, ref := range r.flags.StringSlice("base-image") {
+		images, err := pull.Open(ctx, ref, r.pull)
 		if err != nil {
-			return o, err
+			return nil, err
 		}
-		o.Keychain = givenLogin{authn.FromConfig(authn.AuthConfig{Username: name, Password: password})}
+		for _, i := range images {
+			known = append(known, i.Describe())
+		}
 	}
-	if file := in.text("ca-cert"); file != "" {
+	return known, nil
+}
+
+// image puts together what is reported of one image.
+func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known []inventory.Image) (report.Image, error) {
+	result := scanner.Result{ImageInventory: inv}
+	if r.matcher != nil {
 		var err error
-		if o.Transport, err = in.registryTransport(file); err != nil {
-			return o, err
+		if result, err = scanner.Match(inv, r.matcher); err != nil {
+			return report.Image{}, err
 		}
 	}
-	return o, nil
+	image := result.Report()
+	if len(known) > 0 {
+		image.SetBase(baseimage.Detect(inv.Image, known))
+	}
+	if r.plan.wants(scanSecrets) {
+		image.AddConfigured(compliance.Configured(inv.Image, secrets.New()))
+	} else {
+		image.Secrets = nil
+	}
+	if !r.plan.wants(scanSetIDs) {
+		image.SetIDs = nil
+	}
+	if r.plan.wants(scanCompliance) {
+		for _, c := range compliance.Run(inv.Inventory, r.plan.profile) {
+			image.Checks = append(image.Checks, report.Check{Check: c})
+		}
+	}
+	if r.plan.wants(scanSBOMs) && r.text("sbom") == "" {
+		r.attached(ctx, &image)
+	}
+	image.Judge(r.plan.statements, r.Now())
+	image.Apply(r.plan.filter)
+	return image, nil
 }
 
-// givenLogin is the one login that the flags give; package pull asks for the
-// registry of the reference only.
-type givenLogin struct{ authn.Authenticator }
-
-// Resolve implements authn.Keychain.
-func (l givenLogin) Resolve(authn.Resource) (authn.Authenticator, error) { return l.Authenticator, nil }
-
-// registryTransport trusts a CA beside the system's roots.
-func (in *invocation) registryTransport(caFile string) (http.RoundTripper, error) {
-	pem, err := in.readFile(caFile)
+// attached adds the bills of materials that refer to the image. A registry that
+// does not tell of them is worth a word and no failure.
+func (r *scanRun) attached(ctx context.Context, image *report.Image) {
+	referrers, err := pull.Referrers(ctx, r.arg(0), image.Image.Digest, r.pull)
 	if err != nil {
-		return nil, err
+		r.hint("warning: attached bills of materials are not known: %v", err)
+		return
 	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
+	for _, a := range referrers {
+		if format := a.SBOMFormat(); format != "" {
+			image.SBOMs = append(image.SBOMs, report.SBOM{Location: a.Digest, Format: format, Attached: true})
+		}
 	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, usagef("%s holds no certificate in PEM form", caFile)
-	}
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-	}, nil
 }
 
-func (in *invocation) openDB() (*vulndb.DB, error) {
-	file := in.setting("vulndb", "MUSTER_VULNDB_FILE")
-	if file == "" {
-		return nil, usagef("a vulnerability database is needed").withTry("--vulndb FILE")
-	}
-	db, err := vulndb.Open(file)
-	if err != nil {
-		return nil, failf("%s: %w", file, err).withCheck("open the vulnerability database").withTry("download the file again, then compare its checksum")
-	}
-	return db, nil
-}
-
-func (in *invocation) printScan(db *vulndb.DB, results []scanner.Result) error {
-	images := make([]report.Image, 0, len(results))
-	for _, r := range results {
-		images = append(images, r.Report())
-	}
-	updated := db.Metadata().UpdatedAt
-	doc := report.New(report.Database{Revision: db.Revision(), UpdatedAt: updated}, in.Now(), images)
-	if in.format == output.Text {
-		return report.Table(in.Stdout, doc) // it says the database's age itself
-	}
-	if age := in.Now().Sub(updated); !updated.IsZero() && age > oldDB {
-		in.hint("warning: the vulnerability database is %s old", span(age))
-	}
-	return in.print(doc, nil)
-}
-
-func failScan(results []scanner.Result, failOn *match.Severity) error {
+func failScan(images []report.Image, failOn *match.Severity) error {
 	if failOn == nil {
 		return nil
 	}
 	n := 0
-	for _, r := range results {
-		for _, f := range r.Findings {
-			if f.Severity >= *failOn {
+	for _, i := range images {
+		for _, f := range i.Findings {
+			if f.Severity >= *failOn && !f.Settled() {
 				n++
 			}
 		}
@@ -186,31 +252,4 @@ func failScan(results []scanner.Result, failOn *match.Severity) error {
 		return nil
 	}
 	return policyf("%s of severity %s or worse", plural(n, "finding"), strings.ToLower(failOn.String()))
-}
-
-// explainScan finds exit code and advice for what a registry or an image made
-// impossible.
-func explainScan(err error) error {
-	p := &problem{code: exitOther, err: err}
-	registry, isRegistry := errors.AsType[*transport.Error](err)
-	_, isDNS := errors.AsType[*net.DNSError](err)
-	_, isNet := errors.AsType[*net.OpError](err)
-	_, isCert := errors.AsType[*tls.CertificateVerificationError](err)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, pull.ErrReference):
-		p.code, p.try = exitUsage, "HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:…, or oci:DIR:REF"
-	case errors.Is(err, pull.ErrUnsupported):
-		p.check = "the reference is an image"
-	case isRegistry && (registry.StatusCode == http.StatusUnauthorized || registry.StatusCode == http.StatusForbidden):
-		p.code, p.check, p.try = exitUnauthorised, "log in at the registry", "--username NAME --password-file FILE, or docker login"
-	case isCert:
-		p.code, p.check, p.try = exitUnreachable, "verify the registry's certificate", "--ca-cert FILE"
-	case isDNS || isNet:
-		p.code, p.check = exitUnreachable, "reach the registry"
-	case errors.Is(err, pull.ErrInsecure): // last: it is beside the errors above when HTTPS failed first
-		p.check, p.try = "the registry speaks TLS", "--plain-http, if its network is trusted"
-	}
-	return p
 }

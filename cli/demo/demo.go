@@ -73,18 +73,14 @@ func (d *demo) federate(ctx context.Context) error {
 	if err := d.show(ctx, d.hub, "", "promote", "--name", "hub", "--advertise", d.hub.Fed); err != nil {
 		return err
 	}
-	out, err := d.quiet(ctx, d.hub, "token", "create", "--output", "json")
+	token, err := d.quiet(ctx, d.hub, "token", "create")
 	if err != nil {
 		return err
 	}
-	var token api.Token
-	if err := json.Unmarshal(out, &token); err != nil {
-		return fmt.Errorf("read the token: %w", err)
-	}
-	if err := os.WriteFile(d.path("token"), []byte(token.Token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(d.path("token"), token, 0o600); err != nil {
 		return err
 	}
-	fmt.Printf("$ %s token create --output json | jq -r .token > token\n", d.command(d.hub))
+	fmt.Printf("$ %s token create > %s\n", d.command(d.hub), d.path("token"))
 	return d.show(ctx, d.edge, "token", "join", "--token-file", "-")
 }
 
@@ -202,7 +198,7 @@ func (d *demo) show(ctx context.Context, c *rig.Cluster, input string, args ...s
 	if err != nil {
 		return err
 	}
-	fmt.Print(res.Stderr, res.Stdout)
+	fmt.Print(res.Stdout, res.Stderr)
 	if res.Code != 0 {
 		return exitCode(res.Code)
 	}

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/term"
+
 	"github.com/muster-sec/muster/cli/rig"
 )
 
@@ -26,6 +28,14 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
+}
+
+// heading is bold for a person.
+func heading(s string) string {
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		return s
+	}
+	return "\033[1m" + s + "\033[0m"
 }
 
 func run(ctx context.Context) (err error) {
@@ -45,7 +55,7 @@ func run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.cleanUp()) }()
 
 	for i, step := range d.steps() {
-		fmt.Printf("\n\033[1m%d. %s\033[0m\n", i+1, step.title)
+		fmt.Printf("\n%s\n", heading(fmt.Sprintf("%d. %s", i+1, step.title)))
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.title, err)
 		}

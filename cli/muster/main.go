@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // schedules name zones, and a small container image has none
 
 	"github.com/muster-sec/muster/cli/cmd"
 )

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -25,11 +24,20 @@ type finding struct{ ID, Package, Installed, Fixed, Severity string }
 // material is what a test works on: images in a registry, a vulnerability
 // database, and what the scan of some of the images must find.
 type material struct {
-	real bool
-	db   string // path of trivy.db
-	// want holds the findings of package types that muster knows, by "repository:tag".
+	db     string // path of trivy.db
+	javaDB string // path of trivy-java.db, or empty
+	// want holds the findings, by "repository:tag".
 	want map[string][]finding
 	push func(t *testing.T, r *registryServer, login credentials)
+}
+
+// databases are the arguments of a daemon that works on the material.
+func (m material) databases() []string {
+	args := []string{"--vulndb", m.db}
+	if m.javaDB != "" {
+		args = append(args, "--javadb", m.javaDB)
+	}
+	return args
 }
 
 // prepare gives the real material of FIXTURES, or the one made by code.
@@ -41,8 +49,7 @@ func prepare(t *testing.T) material {
 		return madeByCode(t)
 	}
 	return material{
-		real: true,
-		db:   unpackDB(t, dir),
+		db: unpackDB(t, dir), javaDB: filepath.Join(dir, "javadb", "trivy-java.db"),
 		want: trivyResults(t, filepath.Join(dir, "expected")),
 		push: func(t *testing.T, r *registryServer, login credentials) {
 			pushLayout(t, filepath.Join(dir, "images"), r, login)
@@ -121,11 +128,7 @@ func (c credentials) option() remote.Option {
 	return remote.WithAuth(&authn.Basic{Username: c.username, Password: c.password})
 }
 
-// knownTypes are the package types that muster finds today.
-func knownTypes() []string { return []string{"alpine", "debian", "ubuntu", "node-pkg"} }
-
-// trivyResults reads Trivy's stored reports. An image with a package type that
-// muster does not know yet is left out: its counts would differ for that reason alone.
+// trivyResults reads Trivy's stored reports.
 func trivyResults(t *testing.T, dir string) map[string][]finding {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.json.gz"))
@@ -135,17 +138,13 @@ func trivyResults(t *testing.T, dir string) map[string][]finding {
 	want := map[string][]finding{}
 	for _, file := range files {
 		report := readTrivy(t, file)
-		known := true
 		var fs []finding
 		for _, res := range report.Results {
-			known = known && slices.Contains(knownTypes(), res.Type)
 			for _, v := range res.Vulnerabilities {
 				fs = append(fs, finding{v.VulnerabilityID, v.PkgName, v.InstalledVersion, v.FixedVersion, strings.ToLower(v.Severity)})
 			}
 		}
-		if known && report.ArtifactName != "" {
-			want[report.ArtifactName] = fs
-		}
+		want[report.ArtifactName] = fs
 	}
 	return want
 }

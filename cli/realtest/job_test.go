@@ -36,6 +36,9 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, Rig: &rig.Rig{Bin: bin, Dir: t.TempDir(), Password: "correct horse battery"}}
 }
 
+// in gives the same world to a subtest.
+func (w *world) in(t *testing.T) *world { return &world{Rig: w.Rig, t: t} }
+
 // start runs a daemon, logs in and stops it with the test; the log of a failed
 // test is shown.
 func (w *world) start(name string, args ...string) *rig.Cluster {
@@ -159,8 +162,8 @@ func TestWholeJob(t *testing.T) {
 	reg := startRegistry(t, credentials{})
 	m.push(t, reg, credentials{})
 	w := newWorld(t)
-	hub := w.start("hub", "--vulndb", m.db)
-	edge := w.start("edge", "--vulndb", m.db)
+	hub := w.start("hub", m.databases()...)
+	edge := w.start("edge", m.databases()...)
 	w.federate(hub, edge)
 
 	w.muster(hub, 0, "", "registry", "add", "fed.prod", "--type", "oci", "--url", reg.url(), "--schedule", "@every 10m")
@@ -189,6 +192,7 @@ func TestWholeJob(t *testing.T) {
 	}
 
 	t.Run("a second scan pulls nothing", func(t *testing.T) {
+		w := w.in(t)
 		w.muster(hub, 0, "", "registry", "scan", "fed.prod", "--wait")
 		again := ask[api.Registry](w, hub, "registry", "show", "fed.prod").LastRun
 		checkRun(t, *again)
@@ -197,12 +201,14 @@ func TestWholeJob(t *testing.T) {
 		}
 	})
 	t.Run("federated objects are read-only on the managed cluster", func(t *testing.T) {
+		w := w.in(t)
 		w.muster(edge, 4, "", "registry", "add", "fed.mine", "--type", "oci", "--url", reg.url())
 		w.muster(edge, 4, "", "registry", "scan", "fed.prod")
 	})
-	t.Run("CI results", func(t *testing.T) { ciResults(t, w, m, reg, hub, edge) })
-	t.Run("decisions", func(t *testing.T) { decisions(t, w, m, reg, hub, edge) })
-	t.Run("leave and remove", func(t *testing.T) {
+	t.Run("CI results", func(t *testing.T) { ciResults(t, w.in(t), hub, edge) })
+	t.Run("decisions", func(t *testing.T) { decisions(t, w.in(t), hub, edge) })
+	t.Run("leaving cleans both sides", func(t *testing.T) {
+		w := w.in(t)
 		w.muster(edge, 0, "", "leave", "--yes")
 		if left := w.images(edge); len(left) != 0 {
 			t.Errorf("after leaving, the cluster still shows %d federated images", len(left))
@@ -215,8 +221,7 @@ func TestWholeJob(t *testing.T) {
 
 // ciResults posts a document about an image that no registry holds, and sees
 // that it counts on the managed cluster only once the switch is on.
-func ciResults(t *testing.T, w *world, m material, reg *registryServer, hub, edge *rig.Cluster) {
-	w.t = t
+func ciResults(t *testing.T, w *world, hub, edge *rig.Cluster) {
 	digest := "sha256:" + strings.Repeat("ab", 32)
 	report := filepath.Join(w.Dir, "report.json")
 	write(t, report, trivyDocument)
@@ -250,8 +255,7 @@ const trivyDocument = `{"SchemaVersion":2,"Trivy":{"Version":"0.74.0"},"Artifact
 
 // decisions sets a federated rule and asks the managed cluster, then again
 // while the primary is gone.
-func decisions(t *testing.T, w *world, m material, reg *registryServer, hub, edge *rig.Cluster) {
-	w.t = t
+func decisions(t *testing.T, w *world, hub, edge *rig.Cluster) {
 	var bad, good string
 	for _, name := range slices.Sorted(maps.Keys(w.images(hub))) {
 		switch img := w.images(hub)[name]; {

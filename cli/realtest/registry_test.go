@@ -20,6 +20,7 @@ import (
 // registryServer is Debian's docker-registry on loopback.
 type registryServer struct {
 	addr string
+	data string // the folder of its storage
 	cmd  *exec.Cmd
 }
 
@@ -54,13 +55,23 @@ http: {addr: %s}
 	write(t, path, config)
 
 	cmd := exec.Command(bin, "serve", path)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	log, err := os.Create(filepath.Join(dir, "log")) // it calls every missing blob of a push an error
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() // the server has its own descriptor
+	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := &registryServer{addr: addr, cmd: cmd}
-	t.Cleanup(r.stop)
+	r := &registryServer{addr: addr, data: filepath.Join(dir, "data"), cmd: cmd}
+	t.Cleanup(func() {
+		r.stop()
+		if out, _ := os.ReadFile(log.Name()); t.Failed() {
+			t.Logf("log of the registry server:\n%s", out[max(0, len(out)-2000):])
+		}
+	})
 	await(t, 20*time.Second, "the registry server answers", func() bool {
 		resp, err := http.Get(r.url() + "/v2/")
 		if err != nil {

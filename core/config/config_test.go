@@ -24,8 +24,8 @@ func TestGoodFiles(t *testing.T) {
 	full = Config{
 		ClusterName: "prod-eu 1", DataDir: "/data", Listen: "0.0.0.0:443", FedListen: ":11443",
 		AdmissionListen: "[::]:20443", OpsListen: "localhost:9443", AdminPasswordFile: "/run/secrets/admin",
-		VulnDB: VulnDB{File: "/data/trivy.db"}, Log: Log{Level: "debug", Format: "json"},
-		Scan: Scan{Workers: 0, LayerParallel: 1},
+		VulnDB: VulnDB{File: "/data/trivy.db"}, JavaDB: JavaDB{File: "/data/trivy-java.db"}, Log: Log{Level: "debug", Format: "json"},
+		Scan: Scan{Workers: 1, LayerParallel: 1},
 		Plugins: []Plugin{
 			{
 				Name: "nexus", Kind: "registry", Path: "/opt/muster/nexus", SHA256: sum,
@@ -171,7 +171,7 @@ func TestLint(t *testing.T) {
 	if got := Lint(c, []string{"MUSTER_DATA_DIR=/x", "MUSTER_SERVICE_HOST=10.0.0.1", "MUSTER_PORT_10443_TCP=x", "HOME=/"}); len(got) > 0 {
 		t.Errorf("warnings about the defaults: %v", got)
 	}
-	c.DataDir, c.OpsListen, c.Scan.Workers = "data", ":9443", 0
+	c.DataDir, c.OpsListen = "data", ":9443"
 	c.TLS = TLS{CertFile: "a", KeyFile: "b", Hosts: []string{"h"}}
 	c.Plugins = []Plugin{{Name: "p"}}
 	var got []string
@@ -181,7 +181,6 @@ func TestLint(t *testing.T) {
 	want := []string{
 		`data_dir: "data" depends on the folder the daemon is started in`,
 		`ops_listen: :9443 is plain HTTP without a login and not only on this machine`,
-		`scan.workers: is 0: images wait until a worker elsewhere takes them`,
 		`tls.hosts: is used for the self-signed certificate only, and tls.cert_file is set`,
 		`plugins[0].limits.memory: is not set: p may use what the machine has`,
 		`MUSTER_DATADIR: is not a setting; did you mean MUSTER_DATA_DIR?`,

@@ -25,7 +25,7 @@ func (c Config) Validate() error {
 	p.addresses(c)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
-	p.between("scan.workers", c.Scan.Workers, 0, 256)
+	p.between("scan.workers", c.Scan.Workers, 1, 256)
 	p.between("scan.layer_parallel", c.Scan.LayerParallel, 1, 64)
 	p.check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls: cert_file and key_file belong together; one of them is missing")
 	p.check(c.Admission.Namespace != "", "admission.namespace: is empty")
@@ -122,7 +122,6 @@ func Lint(c Config, variables []string) []Warning {
 	ip := net.ParseIP(host)
 	warn(err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()), "ops_listen",
 		"%s is plain HTTP without a login and not only on this machine", c.OpsListen)
-	warn(c.Scan.Workers == 0, "scan.workers", "is 0: images wait until a worker elsewhere takes them")
 	warn(c.TLS.CertFile != "" && len(c.TLS.Hosts) > 0, "tls.hosts", "is used for the self-signed certificate only, and tls.cert_file is set")
 	for i, plugin := range c.Plugins {
 		warn(plugin.Limits.Memory == 0, fmt.Sprintf("plugins[%d].limits.memory", i), "is not set: %s may use what the machine has", plugin.Name)

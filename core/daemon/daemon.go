@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/muster-sec/muster/core/config"
 	"github.com/muster-sec/muster/core/feed"
 )
+
+// auditKept is how long the audit trail reaches back.
+const auditKept = 365 * 24 * time.Hour
 
 // stopGrace is how long one service may take to stop.
 const stopGrace = 30 * time.Second
@@ -65,11 +67,31 @@ func (h *house) services() []service {
 		{"registries", h.registries.Run},
 		{"CI results", h.intake.Run},
 		{"federation", h.federation.Run},
+		{"audit retention", h.trimAudit},
+	}
+}
+
+// trimAudit forgets old lines of the audit trail, at the start and once a day.
+func (h *house) trimAudit(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		if err := h.store.TrimAudit(ctx, h.now().Add(-auditKept)); err != nil && ctx.Err() == nil {
+			h.log.Warn("old audit lines are kept for now", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
 	}
 }
 
 // prepare does what must be done before anybody is served.
 func (h *house) prepare(ctx context.Context) error {
+	if err := h.database.Open(); err != nil {
+		return err
+	}
 	generated, err := h.identity.EnsureAdmin(ctx, h.config.AdminPasswordFile)
 	if err != nil {
 		return fmt.Errorf("daemon: first administrator: %w", err)
@@ -80,7 +102,7 @@ func (h *house) prepare(ctx context.Context) error {
 	if err := h.admission.Reload(ctx); err != nil {
 		return fmt.Errorf("daemon: admission rules: %w", err)
 	}
-	return h.database.Open()
+	return nil
 }
 
 // applied lets what the feed has changed take effect.
@@ -108,11 +130,6 @@ func (h *house) reloadRules() {
 func (h *house) ready(ctx context.Context) error {
 	_, err := h.federation.Membership(ctx)
 	return err
-}
-
-// ownerName names this process in leases: a restarted daemon is another owner.
-func ownerName(cluster string, now time.Time) string {
-	return fmt.Sprintf("%s/%d/%d", cluster, os.Getpid(), now.UnixNano())
 }
 
 func (h *house) path(name string) string { return filepath.Join(h.config.DataDir, name) }

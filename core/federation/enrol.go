@@ -82,7 +82,6 @@ func (r *registrar) Enrol(ctx context.Context, a session.Application) (grant ses
 	if err != nil {
 		return session.Grant{}, err
 	}
-	var chain [][]byte
 	issue := func(t model.JoinToken) ([]byte, error) {
 		if err := judge(t, r.now()); err != nil {
 			return nil, err
@@ -100,7 +99,6 @@ func (r *registrar) Enrol(ctx context.Context, a session.Application) (grant ses
 	if err != nil {
 		return session.Grant{}, err
 	}
-	chain = [][]byte{leaf, r.ca.Certificate()}
 	settings, err := json.Marshal(welcome{PrimaryID: r.self.ClusterID, PrimaryName: r.self.ClusterName})
 	if err != nil {
 		return session.Grant{}, fmt.Errorf("federation: encode the welcome: %w", err)
@@ -109,7 +107,9 @@ func (r *registrar) Enrol(ctx context.Context, a session.Application) (grant ses
 	r.members[a.Key.String()] = id
 	r.mu.Unlock()
 	r.log.Info("cluster joined", "cluster", id, "name", a.Name, "remote", a.Remote)
-	return session.Grant{Member: id, Chain: chain, ContentKey: r.content, Settings: settings}, nil
+	return session.Grant{
+		Member: id, Chain: [][]byte{leaf, r.ca.Certificate()}, ContentKey: r.content, Settings: settings,
+	}, nil
 }
 
 // candidate is the cluster that an application would make.

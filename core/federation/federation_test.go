@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -213,4 +214,98 @@ func TestDemotingEndsTheFederation(t *testing.T) {
 	west.join(home)
 	home.addRule("y")
 	west.eventuallyRules("y")
+}
+
+func TestResultsTravel(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.promote()
+	if err := home.store.AddRegistry(t.Context(), model.Registry{Name: "fed.prod", Type: "oci", URL: "https://registry.test"}); err != nil {
+		t.Fatal(err)
+	}
+	west.join(home)
+	for i := range 3 {
+		scan := benchScan(i)
+		if i == 2 {
+			scan.Job.Registry = "own"
+		}
+		if err := home.store.SaveScan(t.Context(), scan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	west.eventually("the verdicts of federated images arrive", func() bool { return west.verdicts() == 2 })
+	home.eventually("west is synced", func() bool { return home.see("west").Status == model.StatusSynced })
+	for i := range 2 {
+		scan := benchScan(i)
+		for hash, want := range scan.Sets {
+			got, err := west.store.PackageSet(t.Context(), hash)
+			if err != nil || string(got) != string(want) {
+				t.Errorf("package set %s: %v", hash, err)
+			}
+		}
+	}
+	registries, err := west.store.Registries(t.Context())
+	if err != nil || len(registries) != 1 || registries[0].Name != "fed.prod" {
+		t.Errorf("registries %+v, %v", registries, err)
+	}
+	if err := home.store.RemoveRegistry(t.Context(), "fed.prod"); err != nil {
+		t.Fatal(err)
+	}
+	west.eventually("the registry goes", func() bool {
+		registries, err := west.store.Registries(t.Context())
+		return err == nil && len(registries) == 0
+	})
+	if west.verdicts() > 2 {
+		t.Error("the scan of a registry that is home's own has travelled")
+	}
+}
+
+func TestKeysAreStoredSealed(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.promote()
+	west.join(home)
+	for name, c := range map[string]*cluster{"authority": home, "credential": west} {
+		sealed, err := c.store.FedSecret(t.Context(), name)
+		if err != nil || json.Valid(sealed) {
+			t.Errorf("%s of %s: readable %v, error %v", name, c.name, json.Valid(sealed), err)
+		}
+		if plain, err := (flipper{}).Open(sealed); err != nil || !json.Valid(plain) {
+			t.Errorf("%s of %s does not open: %v", name, c.name, err)
+		}
+	}
+}
+
+func TestRolesAreTakenInTurns(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, other := newCluster(t, n, "home"), newCluster(t, n, "other")
+	home.promote()
+	token, _, err := home.CreateToken(t.Context(), admin(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := make(chan error, 8)
+	for i := range cap(outcomes) {
+		go func() {
+			if i%2 == 0 {
+				outcomes <- other.Join(t.Context(), admin(), token, "")
+				return
+			}
+			outcomes <- other.Promote(t.Context(), admin(), "other", "other.test:11443")
+		}()
+	}
+	won := 0
+	for range cap(outcomes) {
+		if err := <-outcomes; err == nil {
+			won++
+		} else {
+			wantFault(t, err, fault.Conflict)
+		}
+	}
+	if won != 1 || other.role() == model.Standalone {
+		t.Errorf("%d of %d took a role, which is %s", won, cap(outcomes), other.role())
+	}
 }

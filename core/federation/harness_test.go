@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,69 +30,6 @@ const (
 
 func admin() model.Actor {
 	return model.Actor{Name: "amy", Role: model.RoleFedAdmin, Source: model.AccountLocal}
-}
-
-// network is a transport over loopback whose names lead wherever the last
-// listener of that name is.
-type network struct {
-	mu    sync.Mutex
-	where map[string]string
-	down  bool
-	conns []net.Conn
-	// mangle, when set, may wrap a connection that is dialled.
-	mangle func(net.Conn) net.Conn
-}
-
-func newNetwork() *network { return &network{where: map[string]string{}} }
-
-func (n *network) Listen(ctx context.Context, addr string) (net.Listener, error) {
-	var cfg net.ListenConfig
-	ln, err := cfg.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.where[addr] = ln.Addr().String()
-	return ln, nil
-}
-
-func (n *network) Dial(ctx context.Context, addr string) (net.Conn, error) {
-	n.mu.Lock()
-	to, down, mangle := n.where[addr], n.down, n.mangle
-	n.mu.Unlock()
-	if to == "" || down {
-		return nil, fmt.Errorf("no route to %s", addr)
-	}
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", to)
-	if err != nil {
-		return nil, err
-	}
-	if mangle != nil {
-		c = mangle(c)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.conns = append(n.conns, c)
-	return c, nil
-}
-
-// cut ends every connection and lets no new one through until healed.
-func (n *network) cut(down bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.down = down
-	for _, c := range n.conns {
-		_ = c.Close()
-	}
-	n.conns = nil
-}
-
-func (n *network) set(mangle func(net.Conn) net.Conn) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.mangle = mangle
 }
 
 // flipper seals by flipping bits: enough to see that nothing is stored as it is.
@@ -176,7 +111,7 @@ func (c *clock) advance(d time.Duration) {
 // again on the same database.
 type cluster struct {
 	*federation.Service
-	t     *testing.T
+	t     testing.TB
 	name  string
 	path  string
 	net   *network
@@ -192,7 +127,7 @@ type cluster struct {
 	done chan error
 }
 
-func newCluster(t *testing.T, n *network, name string) *cluster {
+func newCluster(t testing.TB, n *network, name string) *cluster {
 	t.Helper()
 	c := &cluster{
 		t: t, name: name, path: filepath.Join(t.TempDir(), "muster.db"), net: n, clock: &clock{}, staff: &office{}, log: &bytes.Buffer{},
@@ -397,7 +332,7 @@ func (c *cluster) eventuallyRules(want string) {
 }
 
 // wantFault checks the kind of a failure, and that it says what to do next.
-func wantFault(t *testing.T, err error, kind fault.Kind) {
+func wantFault(t testing.TB, err error, kind fault.Kind) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || fault.KindOf(err) != kind {

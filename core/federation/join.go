@@ -97,9 +97,10 @@ func (s *Service) enrol(ctx context.Context, token session.JoinToken, pending pe
 		return fault.New(fault.Unavailable, "federation: dial the primary at %s: %w", address, err).
 			WithHint("check from here that the address of the token resolves and that its port is open")
 	}
-	grant, err := session.Enrol(ctx, conn, token.Ticket, pending.Key, pending.Name, info)
+	joiner := session.Joiner{Ticket: token.Ticket, Key: pending.Key, Name: pending.Name, Info: info}
+	grant, err := joiner.Enrol(ctx, conn)
 	if err != nil {
-		if _, refused := errors.AsType[*session.Refusal](err); refused {
+		if r, refused := errors.AsType[*session.Refusal](err); refused && r.Code != session.CodeUnavailable {
 			err = errors.Join(err, s.vault.forget(context.WithoutCancel(ctx), secretPending))
 		}
 		return joinError(err, address)

@@ -29,14 +29,16 @@ func forge(t *testing.T, token string, change func(*session.JoinToken)) string {
 	return text
 }
 
-func TestTokensThatDoNotOpenTheDoor(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name  string
-		spoil func(t *testing.T, home *cluster, token string) string
-		want  fault.Kind
-		says  string
-	}{
+// spoiled is a token that must not open the door, and why.
+type spoiled struct {
+	name  string
+	spoil func(t *testing.T, home *cluster, token string) string
+	want  fault.Kind
+	says  string
+}
+
+func spoiledTokens() []spoiled {
+	return []spoiled{
 		{"garbage", func(*testing.T, *cluster, string) string { return "no token" }, fault.Invalid, "base64"},
 		{"half a token", func(_ *testing.T, _ *cluster, token string) string { return token[:len(token)/2] }, fault.Invalid, "token"},
 		{"revoked", func(t *testing.T, home *cluster, token string) string {
@@ -76,7 +78,11 @@ func TestTokensThatDoNotOpenTheDoor(t *testing.T) {
 			return forge(t, token, func(j *session.JoinToken) { j.Server = "nowhere.test" })
 		}, fault.Unavailable, "nowhere.test"},
 	}
-	for _, tt := range tests {
+}
+
+func TestTokensThatDoNotOpenTheDoor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range spoiledTokens() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork()
@@ -276,7 +282,7 @@ func TestAMemberRemovedLongAgoStillLearnsIt(t *testing.T) {
 
 func TestAnyClockWillDo(t *testing.T) {
 	t.Parallel()
-	for _, off := range []time.Duration{-1000 * time.Hour, 100 * time.Hour} {
+	for _, off := range []time.Duration{-1000 * time.Hour, 1000 * time.Hour} {
 		t.Run(off.String(), func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork()
@@ -309,7 +315,7 @@ func TestPromoting(t *testing.T) {
 	}{
 		{"with an API key", model.Actor{Name: "k", Role: model.RoleAdmin, Source: model.AccountAPIKey}, "home", fedAddress, fault.Denied},
 		{"as a reader", model.Actor{Name: "r", Role: model.RoleReader, Source: model.AccountLocal}, "home", fedAddress, fault.Denied},
-		{"without a name", admin(), "", fedAddress, fault.Invalid},
+		{"under a name that cannot be typed", admin(), "a\nb", fedAddress, fault.Invalid},
 		{"without a port", admin(), "home", "primary.test", fault.Invalid},
 		{"without a host", admin(), "home", ":11443", fault.Invalid},
 		{"on port zero", admin(), "home", "primary.test:0", fault.Invalid},

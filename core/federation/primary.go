@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -122,7 +123,7 @@ func (p *primary) run(ctx context.Context) error {
 	p.s.o.Log.Info("fed port is open", "address", listener.Addr().String(), "federation", p.registrar.self.FederationID)
 	web := &http.Server{
 		Handler: p.s.o.Fallback, ReadTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpTimeout,
-		MaxHeaderBytes: httpMaxHeader,
+		MaxHeaderBytes: httpMaxHeader, ErrorLog: slog.NewLogLogger(p.s.o.Log.Handler(), slog.LevelDebug),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.server.Serve(ctx, listener) })

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -20,6 +21,7 @@ import (
 // fault.Denied, fault.Invalid, fault.Conflict in another role, and
 // fault.Unavailable when the fed port cannot be opened.
 func (s *Service) Promote(ctx context.Context, actor model.Actor, name, advertise string) (err error) {
+	name = cmp.Or(name, s.o.ClusterName)
 	defer func() { s.audit(ctx, actor, "federation.promote", name, err) }()
 	if err := mayPromote(actor); err != nil {
 		return err

@@ -129,6 +129,10 @@ type MatchedImage struct {
 	Keys   []int64
 	// Answered says that there is a verdict.
 	Answered bool
+	// Ahead says that the image answers to Revision (to none when that is empty)
+	// and not, as all others do, to MatchedDB.
+	Ahead    bool
+	Revision string
 	// Skip says that all registries that have the image asked not to be
 	// looked up again when the database changes.
 	Skip bool

@@ -55,7 +55,7 @@ const (
 )
 
 // Open starts or reaches the server and makes sure that stream and consumer
-// exist. Close it.
+// exist. The embedded server's stream begins empty: fill it from the rows. Close it.
 func Open(ctx context.Context, o Options) (*Queue, error) {
 	if o.Redeliver == 0 {
 		o.Redeliver = time.Minute
@@ -110,6 +110,17 @@ func (q *Queue) declare(ctx context.Context, o Options) (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("queue: make the stream: %w", err)
+	}
+	if q.server != nil {
+		// A process that ended took its workers along: what it had been handed would
+		// only come again after Redeliver. The rows fill the stream at once.
+		stream, err := q.stream.Stream(ctx, streamName)
+		if err == nil {
+			err = stream.Purge(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("queue: empty the stream of a former process: %w", err)
+		}
 	}
 	q.consumer, err = q.stream.CreateOrUpdateConsumer(ctx, streamName, jetstream.ConsumerConfig{
 		Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.Redeliver, MaxDeliver: -1, MaxAckPending: 10_000,

@@ -20,30 +20,45 @@ type schedule struct {
 const minInterval = time.Minute
 
 func parseSchedule(expression string) (schedule, error) {
-	hint := `write five cron fields ("30 2 * * *", in UTC), "@daily" or "@every 90m"; CRON_TZ=Europe/Berlin in front names another zone`
-	parsed, err := cron.ParseStandard(expression)
+	refuse := func(format string, args ...any) (schedule, error) {
+		return schedule{}, fault.New(fault.Invalid, format, args...).
+			WithHint(`write five cron fields ("30 2 * * *", in UTC), "@daily" or "@every 90m"; "CRON_TZ=Europe/Berlin " in front names another zone`)
+	}
+	// The zone is taken off here: the library's own way of doing it panics
+	// where nothing follows.
+	fields, zone := expression, time.UTC
+	if named, rest, found := strings.Cut(expression, " "); found && zoned(named) {
+		var err error
+		if zone, err = time.LoadLocation(named[strings.IndexByte(named, '=')+1:]); err != nil {
+			return refuse("schedule %.100q cannot be understood: %w", expression, err)
+		}
+		fields = strings.TrimSpace(rest)
+	}
+	if zoned(fields) {
+		return refuse("schedule %.100q names a zone and no times", expression)
+	}
+	parsed, err := cron.ParseStandard(fields)
 	if err != nil {
-		return schedule{}, fault.New(fault.Invalid, "schedule %.100q cannot be understood: %w", expression, err).WithHint("%s", hint)
+		return refuse("schedule %.100q cannot be understood: %w", expression, err)
 	}
 	switch p := parsed.(type) {
 	case cron.ConstantDelaySchedule:
 		if p.Delay < minInterval {
-			return schedule{}, fault.New(fault.Invalid, "schedule %q repeats faster than once in %s", expression, minInterval).WithHint("%s", hint)
+			return refuse("schedule %q repeats faster than once in %s", expression, minInterval)
 		}
 		return schedule{cron: p}, nil
 	case *cron.SpecSchedule:
-		zone := time.UTC
-		if strings.HasPrefix(expression, "CRON_TZ=") || strings.HasPrefix(expression, "TZ=") {
-			zone = p.Location
+		p.Location = time.UTC
+		if p.Next(time.Unix(0, 0)).IsZero() {
+			return refuse("schedule %q never happens", expression)
 		}
-		onUTC := *p
-		onUTC.Location = time.UTC
-		if onUTC.Next(time.Unix(0, 0)).IsZero() {
-			return schedule{}, fault.New(fault.Invalid, "schedule %q never happens", expression).WithHint("%s", hint)
-		}
-		return schedule{cron: &onUTC, zone: zone}, nil
+		return schedule{cron: p, zone: zone}, nil
 	}
-	return schedule{}, fault.New(fault.Invalid, "schedule %q is of an unknown kind", expression).WithHint("%s", hint)
+	return refuse("schedule %q is of an unknown kind", expression)
+}
+
+func zoned(word string) bool {
+	return strings.HasPrefix(word, "CRON_TZ=") || strings.HasPrefix(word, "TZ=")
 }
 
 // next is the first time after t. The cron fields are evaluated on a clock
@@ -65,7 +80,19 @@ func (s schedule) next(t time.Time) time.Time {
 	}
 }
 
-// onFace is the time at which a clock in zone shows what t shows.
+// onFace is the time at which a clock in zone shows what t shows, the first of
+// two when the clock is put back. A time that the clock jumps over is what the
+// clock would have shown without the jump.
 func onFace(t time.Time, zone *time.Location) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone)
+	at := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone)
+	_, before := at.Add(-3 * time.Hour).Zone()
+	_, now := at.Zone()
+	if first := at.Add(time.Duration(now-before) * time.Second); before > now && sameFace(first, t) {
+		return first
+	}
+	return at
+}
+
+func sameFace(a, b time.Time) bool {
+	return a.Format(time.DateTime) == b.Format(time.DateTime)
 }

@@ -20,6 +20,8 @@ type Jobs interface {
 	// Return gives a job back without a result. Nothing happens when the lease
 	// is lost.
 	Return(ctx context.Context, j model.Job, owner string, r model.ReturnedJob) error
+	// Abandon lets all leases of an owner run out now.
+	Abandon(ctx context.Context, owner string) error
 	// Waiting are jobs that nobody works on and that may be leased now, oldest first.
 	Waiting(ctx context.Context, limit int) ([]int64, error)
 }

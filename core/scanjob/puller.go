@@ -57,7 +57,7 @@ func (p *Puller) Index(ctx context.Context, t Target) (model.Index, bool, error)
 		return model.Index{}, false, err
 	}
 	defer tr.CloseIdleConnections()
-	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(tr), remote.WithAuth(authOf(t.Credential)))
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(guarded(t.Registry, tr)), remote.WithAuth(authOf(t.Credential)))
 	if err != nil {
 		return model.Index{}, false, faultOf(fmt.Errorf("read %s: %w", ref, err))
 	}
@@ -153,6 +153,26 @@ func transportFor(r model.Registry) (*http.Transport, error) {
 	return tr, nil
 }
 
+// guarded refuses requests without TLS to a registry whose URL begins with
+// https: the client library falls back to plain HTTP for private addresses, and
+// would send the credentials along.
+func guarded(r model.Registry, tr http.RoundTripper) http.RoundTripper {
+	if isPlain(r.URL) {
+		return tr
+	}
+	return tlsOnly{tr}
+}
+
+type tlsOnly struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t tlsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" {
+		return nil, fmt.Errorf("%w: %s", pull.ErrInsecure, req.URL.Host)
+	}
+	return t.next.RoundTrip(req)
+}
+
 func authOf(c model.Credential) authn.Authenticator {
 	switch {
 	case c.Token != "":
@@ -180,7 +200,7 @@ func faultOf(err error) error {
 		return fault.New(fault.TooLarge, "%w", err)
 	case errors.Is(err, pull.ErrDigest), errors.Is(err, layer.ErrDigest):
 		return fault.New(fault.Unavailable, "%w", err)
-	case errors.Is(err, pull.ErrMalformed), errors.Is(err, pull.ErrReference), errors.Is(err, pull.ErrInsecure):
+	case errors.Is(err, pull.ErrMalformed), errors.Is(err, pull.ErrReference):
 		return fault.New(fault.Invalid, "%w", err)
 	case errors.Is(err, pull.ErrNotFound), errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound:
 		return fault.New(fault.NotFound, "%w", err)

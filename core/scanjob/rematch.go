@@ -88,7 +88,7 @@ func (r *rematch) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.Matched.EndMatch(ctx, r.db, r.answers, stale); err != nil {
+	if err := r.end(ctx, stale); err != nil {
 		return err
 	}
 	r.report(ctx, len(touched), len(stale))
@@ -161,12 +161,14 @@ func (r *rematch) note(k storedKey, answer string) {
 	}
 }
 
-// touched are the images to compute anew: those with a changed key and those
-// that have no verdict yet. stale are those that registries want left alone.
+// touched are the images to compute anew: those with a changed key, and those
+// that do not answer to the database that the answers are compared with. stale
+// are those that registries want left alone.
 func (r *rematch) touched(ctx context.Context) (touched, stale []model.Digest, err error) {
 	err = r.Matched.MatchedImages(ctx, func(m model.MatchedImage) error {
+		same := !m.Ahead && !slices.ContainsFunc(m.Keys, func(id int64) bool { return r.changed[id] })
 		switch {
-		case m.Answered && !slices.ContainsFunc(m.Keys, func(id int64) bool { return r.changed[id] }):
+		case m.Answered && (same || m.Ahead && m.Revision == r.db.Revision):
 		case m.Answered && m.Skip:
 			stale = append(stale, m.Digest)
 		default:
@@ -197,6 +199,17 @@ func (r *rematch) replace(ctx context.Context, part []model.Digest) error {
 		return err
 	}
 	return r.Matched.SaveMatched(ctx, results)
+}
+
+// end makes the matcher's database the one that everything answers to, unless
+// another took its place and scans may have answered to that already.
+func (r *rematch) end(ctx context.Context, stale []model.Digest) error {
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	if r.Service.matcher != r.matcher {
+		return errReplaced
+	}
+	return r.Matched.EndMatch(ctx, r.db, r.answers, stale)
 }
 
 func (r *rematch) compute(ctx context.Context, digest model.Digest) (model.Rematched, error) {

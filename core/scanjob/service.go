@@ -27,7 +27,8 @@ type Options struct {
 	Auditor     Auditor
 	Logger      *slog.Logger
 	Now         func() time.Time
-	// Owner names this process in leases; no two processes share one.
+	// Owner names this daemon in leases: no two daemons that share rows have the
+	// same one, and one that starts again has its old one.
 	Owner string
 
 	Workers  int           // scans at a time; 2 when zero
@@ -87,9 +88,12 @@ func (s *Service) Database() (model.DBVersion, bool) {
 	return s.matcher.Version(), true
 }
 
-// Run works until ctx ends: scans, announces waiting jobs, and re-matches when
-// the matcher changes.
+// Run works until ctx ends: it takes up what a process before it left, scans,
+// announces waiting jobs, and re-matches when the matcher changes.
 func (s *Service) Run(ctx context.Context) error {
+	if err := s.Jobs.Abandon(ctx, s.Owner); err != nil {
+		return fmt.Errorf("scanjob: %w", err)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for range s.Workers {
 		group.Go(func() error { return s.Queue.Consume(ctx, s.handle) })

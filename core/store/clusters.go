@@ -156,7 +156,9 @@ func (s *Store) ClusterSummary(ctx context.Context) (sum model.ClusterSummary, e
 	if err != nil {
 		return sum, fmt.Errorf("store: sum up this cluster: %w", err)
 	}
-	return sum, nil
+	db, err := s.MatchedDB(ctx)
+	sum.DBRevision, sum.DBUpdatedAt = db.Revision, db.UpdatedAt
+	return sum, err
 }
 
 // RemoveCluster ends a membership: the certificate is worth nothing from now

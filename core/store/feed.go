@@ -16,14 +16,36 @@ type feedState struct {
 	codec   payloadCodec
 	written atomic.Bool   // the group being committed wrote to the feed
 	changed chan struct{} // holds one token while a change has not been noticed
+
+	// What runs for every record or tree node is prepared once, on the writer's
+	// connection; use it as tx.Stmt.
+	getHash, putRecord, getNode, putNode *sql.Stmt
 }
 
-func newFeedState() (*feedState, error) {
+func newFeedState(ctx context.Context, writes *sql.DB) (*feedState, error) {
 	codec, err := newPayloadCodec()
 	if err != nil {
 		return nil, err
 	}
-	return &feedState{codec: codec, changed: make(chan struct{}, 1)}, nil
+	f := &feedState{codec: codec, changed: make(chan struct{}, 1)}
+	for _, s := range []struct {
+		to    **sql.Stmt
+		query string
+	}{
+		{&f.getHash, `SELECT hash FROM feed_records WHERE stream = ? AND path = ?`},
+		{&f.putRecord, `INSERT INTO feed_records (stream, path, kind, name, hash, payload, packed, revision, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (stream, path) DO UPDATE SET hash = excluded.hash, payload = excluded.payload, packed = excluded.packed,
+			revision = excluded.revision, deleted_at = excluded.deleted_at`},
+		{&f.getNode, selectNode},
+		{&f.putNode, `INSERT INTO feed_nodes (stream, prefix, body) VALUES (?, ?, ?)
+			ON CONFLICT (stream, prefix) DO UPDATE SET body = excluded.body`},
+	} {
+		// The statements are closed with the connection.
+		if *s.to, err = writes.PrepareContext(ctx, s.query); err != nil { //nolint:sqlclosecheck
+			return nil, fmt.Errorf("store: prepare the feed: %w", err)
+		}
+	}
+	return f, nil
 }
 
 // committed is called by the writer after every commit.
@@ -195,7 +217,9 @@ func (v feedView) After(revision uint64, limit syncer.Limit) (records []syncer.R
 }
 
 // Node implements [syncer.View].
-func (v feedView) Node(prefix syncer.Prefix) ([]byte, error) { return readNode(v.tx, v.id, prefix) }
+func (v feedView) Node(prefix syncer.Prefix) ([]byte, error) {
+	return scanNode(v.tx.QueryRow(selectNode, v.id, string(prefix)))
+}
 
 // Record implements [syncer.View].
 func (v feedView) Record(path syncer.Path) (syncer.Record, bool, error) {

@@ -75,7 +75,7 @@ func (r *Replica) apply(tx *sql.Tx, c syncer.Change) (syncer.Hash, error) {
 		if err != nil || id == 0 {
 			return syncer.Hash{}, err
 		}
-		return syncer.Root(feedTree{tx, id}.Node)
+		return syncer.Root(feedTree{r.s.feed, tx, id}.Node)
 	}
 	id, err := openStream(tx, c.Stream)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *Replica) apply(tx *sql.Tx, c syncer.Change) (syncer.Hash, error) {
 			return syncer.Hash{}, fmt.Errorf("store: write the mark of %s: %w", c.Stream, err)
 		}
 	}
-	root, err := syncer.UpdateTree(feedTree{tx, id}, a.entries)
+	root, err := syncer.UpdateTree(feedTree{r.s.feed, tx, id}, a.entries)
 	if err != nil {
 		return syncer.Hash{}, fmt.Errorf("store: update the tree of %s: %w", c.Stream, err)
 	}
@@ -149,7 +149,7 @@ func (r *Replica) Node(ctx context.Context, stream syncer.Stream, prefix syncer.
 		if err != nil || id == 0 {
 			return err
 		}
-		body, err = readNode(tx, id, prefix)
+		body, err = scanNode(tx.QueryRow(selectNode, id, string(prefix)))
 		return err
 	})
 	return body, err
@@ -241,19 +241,20 @@ func (a *applier) put(r syncer.Record) error {
 		return unproject(a.tx, r)
 	}
 	body, packed := a.store.feed.codec.pack(r.Payload)
-	_, err := a.tx.Exec(`INSERT INTO feed_records (stream, path, kind, name, hash, payload, packed, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (stream, path) DO UPDATE SET hash = excluded.hash, payload = excluded.payload, packed = excluded.packed,
-		revision = excluded.revision`, a.id, path[:], r.Kind, r.Key, r.Hash[:], body, packed, r.Revision)
+	_, err := a.tx.Stmt(a.store.feed.putRecord).Exec(a.id, path[:], r.Kind, r.Key, r.Hash[:], body, packed, r.Revision, 0)
 	if err != nil {
 		return fmt.Errorf("store: keep %s %s: %w", r.Kind, r.Key, err)
 	}
-	return a.store.feed.codec.project(a.tx, r)
+	if !packed {
+		body = nil
+	}
+	return a.store.feed.codec.project(a.tx, r, body)
 }
 
 // setAside keeps what is at a path as an orphan unless its content is next.
 func (a *applier) setAside(path syncer.Path, next syncer.Hash) error {
 	var hash []byte
-	err := a.tx.QueryRow(`SELECT hash FROM feed_records WHERE stream = ? AND path = ?`, a.id, path[:]).Scan(&hash)
+	err := a.tx.Stmt(a.store.feed.getHash).QueryRow(a.id, path[:]).Scan(&hash)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && scanHash(hash) == next) {
 		return nil
 	}

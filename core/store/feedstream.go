@@ -40,8 +40,9 @@ func openStream(tx *sql.Tx, s syncer.Stream) (int64, error) {
 	return id, nil
 }
 
-// feedTree is the tree of one stream inside a transaction.
+// feedTree is the tree of one stream inside a transaction that writes.
 type feedTree struct {
+	feed   *feedState
 	tx     *sql.Tx
 	stream int64
 }
@@ -49,7 +50,9 @@ type feedTree struct {
 var _ syncer.TreeStore = feedTree{}
 
 // Node implements [syncer.TreeStore].
-func (t feedTree) Node(prefix syncer.Prefix) ([]byte, error) { return readNode(t.tx, t.stream, prefix) }
+func (t feedTree) Node(prefix syncer.Prefix) ([]byte, error) {
+	return scanNode(t.tx.Stmt(t.feed.getNode).QueryRow(t.stream, string(prefix)))
+}
 
 // SetNode implements [syncer.TreeStore].
 func (t feedTree) SetNode(prefix syncer.Prefix, body []byte) error {
@@ -57,14 +60,15 @@ func (t feedTree) SetNode(prefix syncer.Prefix, body []byte) error {
 		_, err := t.tx.Exec(`DELETE FROM feed_nodes WHERE stream = ? AND prefix = ?`, t.stream, string(prefix))
 		return err
 	}
-	_, err := t.tx.Exec(`INSERT INTO feed_nodes (stream, prefix, body) VALUES (?, ?, ?)
-		ON CONFLICT (stream, prefix) DO UPDATE SET body = excluded.body`, t.stream, string(prefix), body)
+	_, err := t.tx.Stmt(t.feed.putNode).Exec(t.stream, string(prefix), body)
 	return err
 }
 
-func readNode(q querier, stream int64, prefix syncer.Prefix) ([]byte, error) {
+const selectNode = `SELECT body FROM feed_nodes WHERE stream = ? AND prefix = ?`
+
+func scanNode(row *sql.Row) ([]byte, error) {
 	var body []byte
-	err := q.QueryRow(`SELECT body FROM feed_nodes WHERE stream = ? AND prefix = ?`, stream, string(prefix)).Scan(&body)
+	err := row.Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

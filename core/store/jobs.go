@@ -53,6 +53,16 @@ func (s *Store) Extend(ctx context.Context, id int64, t model.LeaseTerms) (held 
 	return held, err
 }
 
+// Abandon lets all leases of an owner run out now; its jobs count as cut off.
+func (s *Store) Abandon(ctx context.Context, owner string) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`UPDATE jobs SET lease_until = 0 WHERE state = 'leased' AND owner = ?`, owner); err != nil {
+			return fmt.Errorf("store: end the leases of %s: %w", owner, err)
+		}
+		return nil
+	})
+}
+
 // Return gives a job back without a result: to the queue, or for good. Nothing
 // happens when the lease is lost.
 func (s *Store) Return(ctx context.Context, j model.Job, owner string, r model.ReturnedJob) error {

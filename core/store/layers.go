@@ -29,7 +29,7 @@ func (s *Store) Layer(ctx context.Context, name string) ([]byte, error) {
 			return nil, fmt.Errorf("store: note the use of layer %s: %w", name, err)
 		}
 	}
-	plain, err := unpackBytes(body)
+	plain, err := s.feed.codec.unpack(body, true)
 	if err != nil {
 		return nil, fmt.Errorf("store: unpack layer %s: %w", name, err)
 	}
@@ -39,10 +39,7 @@ func (s *Store) Layer(ctx context.Context, name string) ([]byte, error) {
 // PutLayer keeps the analysis of a layer. Equal names have equal analyses, so
 // what is there stays.
 func (s *Store) PutLayer(ctx context.Context, name string, analysis []byte) error {
-	packed, err := packBytes(analysis)
-	if err != nil {
-		return fmt.Errorf("store: pack layer %s: %w", name, err)
-	}
+	packed := s.feed.codec.compress(analysis)
 	return s.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.Exec(`INSERT INTO layers (name, body, used_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, name, packed, millis(s.now()))
 		if err != nil {

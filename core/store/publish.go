@@ -65,7 +65,7 @@ func (s *Store) writeFeed(tx *sql.Tx, priority syncer.Priority, records []syncer
 		return 0, fmt.Errorf("store: write the feed's revision: %w", err)
 	}
 	for stream, end := range streams {
-		if err := end.move(tx); err != nil {
+		if err := end.move(tx, s.feed); err != nil {
 			return 0, fmt.Errorf("store: move the head of %s: %w", stream, err)
 		}
 	}
@@ -93,11 +93,11 @@ func openEnd(tx *sql.Tx, streams map[syncer.Stream]*feedEnd, stream syncer.Strea
 }
 
 // move brings the tree and the head of the stream to what was written.
-func (e *feedEnd) move(tx *sql.Tx) error {
+func (e *feedEnd) move(tx *sql.Tx, feed *feedState) error {
 	if len(e.changes) == 0 {
 		return nil
 	}
-	root, err := syncer.UpdateTree(feedTree{tx, e.id}, e.changes)
+	root, err := syncer.UpdateTree(feedTree{feed, tx, e.id}, e.changes)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (s *Store) putFeedRecord(tx *sql.Tx, stream int64, r syncer.Record) (change
 	}
 	path := r.Path()
 	var old []byte
-	err = tx.QueryRow(`SELECT hash FROM feed_records WHERE stream = ? AND path = ?`, stream, path[:]).Scan(&old)
+	err = tx.Stmt(s.feed.getHash).QueryRow(stream, path[:]).Scan(&old)
 	switch {
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return false, fmt.Errorf("store: read %s %s of the feed: %w", r.Kind, r.Key, err)
@@ -124,10 +124,7 @@ func (s *Store) putFeedRecord(tx *sql.Tx, stream int64, r syncer.Record) (change
 	if r.Deleted() {
 		deletedAt = s.now().UnixMilli()
 	}
-	_, err = tx.Exec(`INSERT INTO feed_records (stream, path, kind, name, hash, payload, packed, revision, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (stream, path) DO UPDATE SET hash = excluded.hash, payload = excluded.payload, packed = excluded.packed,
-		revision = excluded.revision, deleted_at = excluded.deleted_at`,
-		stream, path[:], r.Kind, r.Key, hashValue(r.Hash), body, packed, r.Revision, deletedAt)
+	_, err = tx.Stmt(s.feed.putRecord).Exec(stream, path[:], r.Kind, r.Key, hashValue(r.Hash), body, packed, r.Revision, deletedAt)
 	if err != nil {
 		return false, fmt.Errorf("store: publish %s %s: %w", r.Kind, r.Key, err)
 	}

@@ -20,7 +20,7 @@ import (
 // old verdict, so that nothing is sent again. The result counts even when the
 // lease is lost; only the job is then left to whoever holds it.
 func (s *Store) SaveScan(ctx context.Context, sc model.ScanResult) error {
-	packed, err := packScan(sc)
+	packed, err := s.packScan(sc)
 	if err != nil {
 		return err
 	}
@@ -39,10 +39,15 @@ func (s *Store) SaveScan(ctx context.Context, sc model.ScanResult) error {
 		if err := s.keepInventory(tx, sc, packed); err != nil {
 			return err
 		}
+		revision := ""
 		if sc.Verdict != nil {
+			revision = sc.Verdict.DB.Revision
 			if _, err := keepVerdict(tx, *sc.Verdict, packed.findings); err != nil {
 				return err
 			}
+		}
+		if err := noteAnswered(tx, img.Digest, revision); err != nil {
+			return err
 		}
 		if err := s.federateAgain(tx, sc.Job.Registry, img.Digest); err != nil {
 			return err
@@ -62,22 +67,24 @@ type packedScan struct {
 	sets                map[string][]byte
 }
 
-func packScan(sc model.ScanResult) (p packedScan, err error) {
-	if p.inventory, err = packBytes(sc.Inventory); err != nil {
-		return p, fmt.Errorf("store: pack the inventory of %s: %w", sc.Image.Digest, err)
-	}
+func (s *Store) packScan(sc model.ScanResult) (p packedScan, err error) {
+	p.inventory = s.feed.codec.compress(sc.Inventory)
 	p.sets = make(map[string][]byte, len(sc.Sets))
 	for hash, body := range sc.Sets {
-		if p.sets[hash], err = packBytes(body); err != nil {
-			return p, fmt.Errorf("store: pack package set %s: %w", hash, err)
-		}
+		p.sets[hash] = s.feed.codec.compress(body)
 	}
 	if sc.Verdict != nil {
-		if p.findings, err = pack(sc.Findings); err != nil {
-			return p, fmt.Errorf("store: pack the findings of %s: %w", sc.Image.Digest, err)
-		}
+		p.findings, err = s.packFindings(sc.Findings)
 	}
-	return p, nil
+	return p, err
+}
+
+func (s *Store) packFindings(list model.FindingList) ([]byte, error) {
+	body, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("store: encode findings %s: %w", list.Hash, err)
+	}
+	return s.feed.codec.compress(body), nil
 }
 
 // sameImage says whether two images differ in nothing but when they were looked at.
@@ -206,7 +213,7 @@ func (s *Store) Inventory(ctx context.Context, digest model.Digest) ([]byte, err
 	if err != nil {
 		return nil, absent(err, "an inventory of %s", digest)
 	}
-	plain, err := unpackBytes(body)
+	plain, err := s.feed.codec.unpack(body, true)
 	if err != nil {
 		return nil, fmt.Errorf("store: unpack the inventory of %s: %w", digest, err)
 	}
@@ -219,7 +226,7 @@ func (s *Store) PackageSet(ctx context.Context, hash string) ([]byte, error) {
 	if err := s.reads.QueryRowContext(ctx, `SELECT body FROM package_sets WHERE hash = ?`, hash).Scan(&body); err != nil {
 		return nil, absent(err, "package set %s", hash)
 	}
-	plain, err := unpackBytes(body)
+	plain, err := s.feed.codec.unpack(body, true)
 	if err != nil {
 		return nil, fmt.Errorf("store: unpack package set %s: %w", hash, err)
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
 
 	"github.com/muster-sec/muster/core/model"
@@ -13,27 +12,8 @@ import (
 // share them. Content-addressed facts are never removed by name: another image
 // may have them too, and a sweep collects what nothing refers to any more.
 
-// putInventory writes what was found in an image, given as JSON of inventory.Inventory.
-func putInventory(tx *sql.Tx, origin model.Origin, digest model.Digest, body []byte) error {
-	var refers struct {
-		Sources []struct {
-			Set string `json:"set"`
-		} `json:"sources"`
-	}
-	if err := json.Unmarshal(body, &refers); err != nil {
-		return fmt.Errorf("store: decode the inventory of %s: %w", digest, err)
-	}
-	sets := make([]string, 0, len(refers.Sources))
-	for _, src := range refers.Sources {
-		sets = append(sets, src.Set)
-	}
-	packed, err := packBytes(body)
-	if err != nil {
-		return fmt.Errorf("store: pack the inventory of %s: %w", digest, err)
-	}
-	return putPackedInventory(tx, origin, digest, sets, packed)
-}
-
+// putPackedInventory writes what was found in an image, given as inventory.Inventory
+// in JSON under zstd, and which package sets it refers to.
 func putPackedInventory(tx *sql.Tx, origin model.Origin, digest model.Digest, sets []string, packed []byte) error {
 	if _, err := tx.Exec(`DELETE FROM inventory_sets WHERE origin = ? AND digest = ?`, origin, digest); err != nil {
 		return fmt.Errorf("store: write the inventory of %s: %w", digest, err)
@@ -58,6 +38,11 @@ func putPackedInventory(tx *sql.Tx, origin model.Origin, digest model.Digest, se
 
 // deleteInventory removes what was found in an image; its package sets stay.
 func deleteInventory(tx *sql.Tx, origin model.Origin, digest model.Digest) error {
+	if origin == model.Local {
+		if _, err := tx.Exec(`DELETE FROM matched_ahead WHERE digest = ?`, digest); err != nil {
+			return fmt.Errorf("store: remove the inventory of %s: %w", digest, err)
+		}
+	}
 	for _, q := range []string{
 		`DELETE FROM inventory_sets WHERE origin = ? AND digest = ?`,
 		`DELETE FROM inventories WHERE origin = ? AND digest = ?`,
@@ -69,15 +54,7 @@ func deleteInventory(tx *sql.Tx, origin model.Origin, digest model.Digest) error
 	return nil
 }
 
-// putPackageSet writes a package set, given as its canonical bytes.
-func putPackageSet(tx *sql.Tx, hash string, body []byte) error {
-	packed, err := packBytes(body)
-	if err != nil {
-		return fmt.Errorf("store: pack package set %s: %w", hash, err)
-	}
-	return putPackedSet(tx, hash, packed)
-}
-
+// putPackedSet writes a package set, given as its canonical bytes under zstd.
 func putPackedSet(tx *sql.Tx, hash string, packed []byte) error {
 	if _, err := tx.Exec(`INSERT INTO package_sets (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`, hash, packed); err != nil {
 		return fmt.Errorf("store: write package set %s: %w", hash, err)

@@ -48,7 +48,8 @@ func (s *Store) MatchedImages(ctx context.Context, yield func(model.MatchedImage
 	if err != nil {
 		return err
 	}
-	rows, err := s.reads.QueryContext(ctx, `SELECT i.digest, i.keys, v.digest IS NOT NULL FROM inventories i
+	rows, err := s.reads.QueryContext(ctx, `SELECT i.digest, i.keys, v.digest IS NOT NULL, a.digest IS NOT NULL, coalesce(a.revision, '') FROM inventories i
+		LEFT JOIN matched_ahead a ON a.digest = i.digest
 		LEFT JOIN verdicts v ON v.origin = 'local' AND v.digest = i.digest AND v.source = 'scan' AND v.producer = ''
 		WHERE i.origin = 'local'`)
 	if err != nil {
@@ -58,7 +59,7 @@ func (s *Store) MatchedImages(ctx context.Context, yield func(model.MatchedImage
 	for rows.Next() {
 		var m model.MatchedImage
 		var keys []byte
-		if err := rows.Scan(&m.Digest, &keys, &m.Answered); err != nil {
+		if err := rows.Scan(&m.Digest, &keys, &m.Answered, &m.Ahead, &m.Revision); err != nil {
 			return fmt.Errorf("store: read inventories: %w", err)
 		}
 		if m.Keys, err = decodeKeys(keys); err != nil {
@@ -121,14 +122,17 @@ func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) erro
 	packed := make([][]byte, len(changed))
 	for i, c := range changed {
 		var err error
-		if packed[i], err = pack(c.Findings); err != nil {
-			return fmt.Errorf("store: pack the findings of %s: %w", c.Verdict.Digest, err)
+		if packed[i], err = s.packFindings(c.Findings); err != nil {
+			return err
 		}
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for i, c := range changed {
 			written, err := keepVerdict(tx, c.Verdict, packed[i])
 			if err != nil {
+				return err
+			}
+			if err := noteAnswered(tx, c.Verdict.Digest, c.Verdict.DB.Revision); err != nil {
 				return err
 			}
 			if !written {
@@ -140,6 +144,25 @@ func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) erro
 		}
 		return nil
 	})
+}
+
+// noteAnswered keeps to which revision of the database an image answers, where
+// that is not the one that all others answer to. Without it, a database that is
+// replaced before its re-match ended would leave answers behind that nobody doubts.
+func noteAnswered(tx *sql.Tx, digest model.Digest, revision string) error {
+	current, err := matchedDB(context.Background(), tx)
+	if err != nil {
+		return err
+	}
+	if revision != "" && revision == current.Revision {
+		_, err = tx.Exec(`DELETE FROM matched_ahead WHERE digest = ?`, digest)
+	} else {
+		_, err = tx.Exec(`INSERT INTO matched_ahead (digest, revision) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET revision = excluded.revision`, digest, revision)
+	}
+	if err != nil {
+		return fmt.Errorf("store: note to what %s answers: %w", digest, err)
+	}
+	return nil
 }
 
 func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
@@ -180,6 +203,9 @@ func (s *Store) EndMatch(ctx context.Context, db model.DBVersion, answers map[in
 			if _, err := tx.Exec(`UPDATE inventories SET stale = 1 WHERE origin = 'local' AND digest = ?`, digest); err != nil {
 				return fmt.Errorf("store: mark %s as stale: %w", digest, err)
 			}
+		}
+		if _, err := tx.Exec(`DELETE FROM matched_ahead`); err != nil {
+			return fmt.Errorf("store: end a re-match: %w", err)
 		}
 		_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES ('matched_db', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, string(version))
 		if err != nil {

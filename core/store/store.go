@@ -68,7 +68,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, writes.Close())
 	}
-	state, err := newFeedState()
+	state, err := newFeedState(ctx, writes)
 	if err != nil {
 		return nil, errors.Join(err, writes.Close(), reads.Close())
 	}

@@ -66,8 +66,8 @@ func (s *Store) commit(group []write) {
 		answer(group, nil, fmt.Errorf("store: commit: %w", errors.Join(err, tx.Rollback())))
 		return
 	}
+	s.feed.committed() // before a caller knows: who waits for the change must not wait for the next
 	answer(group, outcomes, nil)
-	s.feed.committed()
 }
 
 func answer(group []write, outcomes []error, all error) {

@@ -38,10 +38,31 @@ type Analyzer interface {
 	Begin() Run
 }
 
+// Streamer is an Analyzer that reads files of any size within bounds of its own,
+// so that the bound on a single file does not apply to it.
+type Streamer interface {
+	Analyzer
+	// Streams reports whether it does.
+	Streams() bool
+}
+
+// MaxPackages bounds the packages that one analyzer takes from one layer: with
+// it, the memory for what is found has a ceiling. The largest images seen have
+// some ten thousand.
+const MaxPackages = 200_000
+
+// Glancer is an Analyzer that looks at a file's name, size and mode and never at
+// its content: its Read gets an empty reader, and nothing is counted.
+type Glancer interface {
+	Analyzer
+	// Glances reports whether it does.
+	Glances() bool
+}
+
 // Run is the analysis of one layer by one analyzer. It is used by one goroutine.
 type Run interface {
-	// Read reads one file. The reader is bounded and only valid during the call;
-	// what is left unread is skipped. An error says that this file could not be
+	// Read reads one file. The reader is only valid during the call; what is left
+	// unread is skipped. Package spool takes it into memory where that is needed. An error says that this file could not be
 	// understood; it is reported beside the result and the layer goes on.
 	Read(File, io.Reader) error
 	// Result is called once, after the last file of the layer.
@@ -52,6 +73,10 @@ type Run interface {
 type Result struct {
 	Sets []inventory.SourceSet
 	OS   []inventory.OSFact
+	// Sightings are noteworthy files that are no packages.
+	Sightings []inventory.Sighting
+	// Build is what the layer says about its own making, nil if nothing.
+	Build *inventory.Build
 	// Owned are the files that belong to packages of the operating system. A
 	// language package that lies in such a file is dropped: the distribution
 	// patches it without changing its version, and its own advisories count.

@@ -24,7 +24,9 @@ type Image struct {
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Cmd        []string          `json:"cmd,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
-	History    []HistoryStep     `json:"history,omitempty"`
+	// Healthcheck is set when the image says how to check its health.
+	Healthcheck bool          `json:"healthcheck,omitempty"`
+	History     []HistoryStep `json:"history,omitempty"`
 	// Layers are the layers from the base upwards.
 	Layers []Layer `json:"layers"`
 }
@@ -67,6 +69,8 @@ type Inventory struct {
 	OS    OS    `json:"os"`
 	// Sources are the package sources visible in the image, sorted by path.
 	Sources []Source `json:"sources"`
+	// Sightings are noteworthy files of all layers, sorted by path and layer.
+	Sightings []PlacedSighting `json:"sightings,omitempty"`
 	// Problems are files that could not be understood, of all layers.
 	Problems []Problem `json:"problems,omitempty"`
 }

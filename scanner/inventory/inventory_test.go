@@ -104,7 +104,7 @@ func TestSortKeepsTheLastOfAPath(t *testing.T) {
 	t.Parallel()
 	l := LayerAnalysis{
 		Sets: []SourceSet{
-			{Path: "b", Set: PackageSet{Ecosystem: Apk}},
+			{Path: "b", Set: PackageSet{Ecosystem: Dpkg, Packages: []Package{{Name: "old"}}}},
 			{Path: "a", Set: PackageSet{Ecosystem: NPM}},
 			{Path: "b", Set: PackageSet{Ecosystem: Dpkg}},
 		},

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // LayerKey names the analysis of one layer: the content of its blob and the
@@ -33,6 +34,10 @@ type LayerAnalysis struct {
 	// Opaque are directories whose content in lower layers this layer hides; ""
 	// is the root.
 	Opaque []string `json:"opaque,omitempty"`
+	// Sightings are noteworthy files that are no packages, sorted by path.
+	Sightings []Sighting `json:"sightings,omitempty"`
+	// Build is what the layer says about its own making, nil if nothing.
+	Build *Build `json:"build,omitempty"`
 	// Problems are files that could not be understood; the rest still counts.
 	Problems []Problem `json:"problems,omitempty"`
 	Stats    Stats     `json:"stats"`
@@ -60,6 +65,33 @@ type OSFact struct {
 	Extended bool `json:"extended,omitempty"`
 }
 
+// Build is what a layer made by Red Hat's build system says about itself. It
+// decides which of Red Hat's advisories concern the layer's packages.
+type Build struct {
+	// ContentSets are the repositories that the layer was built from.
+	ContentSets []string `json:"content_sets,omitempty"`
+	// Name is the build's "name-version-release-architecture".
+	Name string `json:"name,omitempty"`
+}
+
+// Channels returns the content sets, sorted, and the build as one word: the form
+// in which Package.Channels holds them. SplitChannels takes it apart again.
+func (b Build) Channels() string {
+	sets := slices.Clone(b.ContentSets)
+	slices.Sort(sets)
+	return strings.Join(slices.Compact(sets), ",") + "/" + b.Name
+}
+
+// SplitChannels reads what Channels wrote.
+func SplitChannels(text string) Build {
+	sets, name, _ := strings.Cut(text, "/")
+	b := Build{Name: name}
+	if sets != "" {
+		b.ContentSets = strings.Split(sets, ",")
+	}
+	return b
+}
+
 // Problem is one file that an analyzer could not read, and why.
 type Problem struct {
 	Path     string `json:"path"`
@@ -80,8 +112,11 @@ type Stats struct {
 // Sort puts everything into canonical order. When a path occurs twice in a
 // layer, the later entry wins, as it does when a container runtime unpacks it.
 func (l *LayerAnalysis) Sort() {
-	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path })
+	// A file may be a source of packages in more than one ecosystem.
+	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path + "\x00" + string(s.Set.Ecosystem) })
 	l.OS = lastByPath(l.OS, func(f OSFact) string { return f.Path })
+	slices.SortFunc(l.Sightings, compareSightings)
+	l.Sightings = slices.Compact(l.Sightings)
 	slices.Sort(l.Whiteouts)
 	l.Whiteouts = slices.Compact(l.Whiteouts)
 	slices.Sort(l.Opaque)

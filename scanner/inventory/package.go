@@ -20,16 +20,26 @@ import (
 // decides how versions compare and which advisories apply.
 type Ecosystem string
 
-// The ecosystems that have an analyzer.
+// The ecosystems that have an analyzer. Those of languages are named as the
+// vulnerability database names them.
 const (
-	Dpkg Ecosystem = "dpkg"
-	Apk  Ecosystem = "apk"
-	NPM  Ecosystem = "npm"
+	Dpkg     Ecosystem = "dpkg"
+	Apk      Ecosystem = "apk"
+	Rpm      Ecosystem = "rpm"
+	NPM      Ecosystem = "npm"
+	Python   Ecosystem = "pip"
+	Gem      Ecosystem = "rubygems"
+	Go       Ecosystem = "go"
+	Rust     Ecosystem = "cargo"
+	Java     Ecosystem = "maven"
+	Composer Ecosystem = "composer"
+	NuGet    Ecosystem = "nuget"
+	Conda    Ecosystem = "conda"
 )
 
 // IsOS reports whether packages of the ecosystem belong to the operating
 // system's own package manager and are therefore judged by its advisories.
-func (e Ecosystem) IsOS() bool { return e == Dpkg || e == Apk }
+func (e Ecosystem) IsOS() bool { return e == Dpkg || e == Apk || e == Rpm }
 
 // Package is one installed package as its package manager records it.
 type Package struct {
@@ -44,6 +54,14 @@ type Package struct {
 	SourceVersion string `json:"source_version,omitempty"`
 	// Arch is the package manager's word for the architecture.
 	Arch string `json:"arch,omitempty"`
+	// Module is the module and stream that an rpm was built for ("nodejs:12");
+	// each stream has advisories of its own.
+	Module string `json:"module,omitempty"`
+	// Channels are what Red Hat's advisories are chosen by: the content sets and
+	// the build of the layer that brought the package, as the words that Channels
+	// of type Build joins. They come from other files than the package does, so
+	// package squash fills them in.
+	Channels string `json:"channels,omitempty"`
 	// Path is where the package lies inside its source when the source holds
 	// many (a nested archive); empty when the source's own path says it all.
 	Path string `json:"path,omitempty"`
@@ -82,7 +100,7 @@ func (s *PackageSet) Canonical() {
 	}
 	for i := range s.Packages {
 		p := &s.Packages[i]
-		for _, field := range []*string{&p.Name, &p.Version, &p.SourceName, &p.SourceVersion, &p.Arch, &p.Path} {
+		for _, field := range []*string{&p.Name, &p.Version, &p.SourceName, &p.SourceVersion, &p.Arch, &p.Module, &p.Channels, &p.Path} {
 			*field = strings.ToValidUTF8(*field, "\uFFFD")
 		}
 	}
@@ -133,6 +151,8 @@ func comparePackages(a, b Package) int {
 		cmp.Compare(a.Path, b.Path),
 		cmp.Compare(a.SourceName, b.SourceName),
 		cmp.Compare(a.SourceVersion, b.SourceVersion),
+		cmp.Compare(a.Module, b.Module),
+		cmp.Compare(a.Channels, b.Channels),
 		compareBools(a.ThirdParty, b.ThirdParty),
 	)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/limit"
+	"github.com/muster-sec/muster/scanner/spool"
 )
 
 // Blob is one layer as it comes from a registry.
@@ -33,14 +34,17 @@ type Reader struct {
 	analyzers   []analyze.Analyzer
 	fingerprint string
 	limits      limit.Limits
+	memory      *spool.Budget
 }
 
 // New returns a reader that runs the analyzers within the limits.
 func New(analyzers []analyze.Analyzer, limits limit.Limits) *Reader {
+	limits = limits.WithDefaults()
 	return &Reader{
 		analyzers:   analyzers,
 		fingerprint: analyze.Fingerprint(analyzers),
-		limits:      limits.WithDefaults(),
+		limits:      limits,
+		memory:      spool.New(limits.HeldBytes),
 	}
 }
 
@@ -81,7 +85,7 @@ func (r *Reader) unpack(ctx context.Context, in *counter, diffID string) (invent
 	}
 	defer closeStream()
 	out := &counter{r: &ratioReader{r: tarStream, in: in, limits: r.limits}, sum: sha256.New()}
-	w := newWalk(r.analyzers, r.limits)
+	w := newWalk(r.analyzers, r.limits, r.memory)
 	if err := w.run(ctx, out); err != nil {
 		return inventory.LayerAnalysis{}, classify(err, in, out)
 	}

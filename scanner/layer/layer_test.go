@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/all"
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/limit"
@@ -94,7 +95,7 @@ func TestAnalyze(t *testing.T) {
 				return inventory.PackageSet{Ecosystem: inventory.NPM, Packages: []inventory.Package{{Name: name, Version: version}}}
 			}
 			want := inventory.LayerAnalysis{
-				Key:    inventory.LayerKey{Digest: digest(blob), Analyzers: "apk/1,dpkg/1,npm/1,os/1"},
+				Key:    inventory.LayerKey{Digest: digest(blob), Analyzers: analyze.Fingerprint(all.Analyzers())},
 				DiffID: digest(raw),
 				Sets: []inventory.SourceSet{
 					{Path: "lib/apk/db/installed", Set: inventory.PackageSet{Ecosystem: inventory.Apk, Packages: []inventory.Package{

@@ -2,34 +2,41 @@ package layer
 
 import (
 	"archive/tar"
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/limit"
+	"github.com/muster-sec/muster/scanner/spool"
 )
 
 // maxProblems bounds how many files that could not be read a layer reports.
 const maxProblems = 100
+
+// streamedCost is what a file of any size that an analyzer streams counts
+// towards KeptBytes: what is kept of it is a name, a path and a few packages.
+const streamedCost = 512
 
 // walk is the passage through the tar of one layer.
 type walk struct {
 	analyzers []analyze.Analyzer
 	runs      []analyze.Run
 	limits    limit.Limits
+	memory    *spool.Budget
 	result    inventory.LayerAnalysis
 	kept      int64
 	unnamed   int
 }
 
-func newWalk(analyzers []analyze.Analyzer, limits limit.Limits) *walk {
-	w := &walk{analyzers: analyzers, limits: limits}
+func newWalk(analyzers []analyze.Analyzer, limits limit.Limits, memory *spool.Budget) *walk {
+	w := &walk{analyzers: analyzers, limits: limits, memory: memory}
 	for _, a := range analyzers {
 		w.runs = append(w.runs, a.Begin())
 	}
@@ -54,13 +61,13 @@ func (w *walk) run(ctx context.Context, r io.Reader) error {
 		if err := limit.Check("entries", int64(w.limits.Entries), int64(w.result.Stats.Entries)); err != nil {
 			return err
 		}
-		if err := w.entry(hdr, tr); err != nil {
+		if err := w.entry(ctx, hdr, tr); err != nil {
 			return err
 		}
 	}
 }
 
-func (w *walk) entry(hdr *tar.Header, body io.Reader) error {
+func (w *walk) entry(ctx context.Context, hdr *tar.Header, body io.Reader) error {
 	if err := limit.Check("path_bytes", int64(w.limits.PathBytes), int64(len(hdr.Name))); err != nil {
 		return err
 	}
@@ -85,41 +92,73 @@ func (w *walk) entry(hdr *tar.Header, body io.Reader) error {
 	default:
 		return nil // directories and links carry no content
 	}
-	return w.file(analyze.File{Path: name, Size: hdr.Size, Mode: hdr.FileInfo().Mode()}, body)
+	return w.file(ctx, analyze.File{Path: name, Size: hdr.Size, Mode: hdr.FileInfo().Mode()}, body)
 }
 
 // file hands a regular file to the analyzers that want it.
-func (w *walk) file(f analyze.File, body io.Reader) error {
+func (w *walk) file(ctx context.Context, f analyze.File, body io.Reader) error {
 	var wanted []int
+	streamed := true
 	for i, a := range w.analyzers {
-		if a.Required(f) {
+		switch {
+		case !a.Required(f):
+		case glances(a):
+			w.read(i, f, eof{})
+		default:
 			wanted = append(wanted, i)
+			streamed = streamed && streams(a)
 		}
 	}
 	if len(wanted) == 0 {
 		return nil
 	}
-	if err := limit.Check("file_bytes", w.limits.FileBytes, f.Size); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+	cost := int64(streamedCost)
+	if !streamed {
+		if err := limit.Check("file_bytes", w.limits.FileBytes, f.Size); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+		cost = f.Size
 	}
-	if err := w.keep(f.Size); err != nil {
+	if err := w.keep(cost); err != nil {
 		return err
 	}
 	w.result.Stats.Files++
 	source := &sourceReader{r: body}
+	spooled := w.memory.Body(ctx, source, f.Size)
 	if len(wanted) == 1 {
-		w.read(wanted[0], f, source)
+		w.read(wanted[0], f, spooled)
 		return source.err
 	}
-	content, err := io.ReadAll(source)
+	shared, open, err := spool.Share(spooled, f.Size, "held_bytes")
+	if source.err != nil {
+		return source.err
+	}
 	if err != nil {
-		return err
+		w.problem(f.Path, "", err.Error())
+		return nil
 	}
 	for _, i := range wanted {
-		w.read(i, f, bytes.NewReader(content))
+		w.read(i, f, open())
 	}
-	return nil
+	return shared.Close()
 }
+
+// streams reports whether an analyzer reads files of any size in bounded memory.
+func streams(a analyze.Analyzer) bool {
+	s, ok := a.(analyze.Streamer)
+	return ok && s.Streams()
+}
+
+// glances reports whether an analyzer never looks at a file's content.
+func glances(a analyze.Analyzer) bool {
+	g, ok := a.(analyze.Glancer)
+	return ok && g.Glances()
+}
+
+// eof is an empty reader.
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // read lets one analyzer read a file. What it cannot understand is noted, and
 // the walk goes on: one broken file must not hide the rest of an image.
@@ -172,6 +211,15 @@ func (w *walk) finish() inventory.LayerAnalysis {
 	}
 	for _, r := range results {
 		w.result.OS = append(w.result.OS, r.OS...)
+		for _, s := range r.Sightings {
+			// What a distribution's package contains is public, whatever it looks like.
+			if s.Kind == inventory.SecretSighting && owned(results, s.Path) {
+				continue
+			}
+			s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
+			w.result.Sightings = append(w.result.Sightings, s)
+		}
+		w.result.Build = mergeBuilds(w.result.Build, r.Build)
 		for _, s := range r.Sets {
 			if s.Set.Ecosystem.IsOS() || !owned(results, s.Path) {
 				s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
@@ -188,13 +236,37 @@ func (w *walk) finish() inventory.LayerAnalysis {
 	return w.result
 }
 
+// mergeBuilds joins what several files say about the making of a layer.
+func mergeBuilds(a, b *inventory.Build) *inventory.Build {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return &inventory.Build{ContentSets: slices.Concat(a.ContentSets, b.ContentSets), Name: cmp.Or(a.Name, b.Name)}
+}
+
 func owned(results []analyze.Result, name string) bool {
+	if slices.Contains(unlistedFiles(), name) {
+		return true
+	}
 	for _, r := range results {
 		if r.Owned.Has(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// unlistedFiles belong to Debian's Python 2.7, whose distroless images have lost
+// the lists of files that packages own.
+func unlistedFiles() []string {
+	return []string{
+		"usr/lib/python2.7/argparse.egg-info",
+		"usr/lib/python2.7/lib-dynload/Python-2.7.egg-info",
+		"usr/lib/python2.7/wsgiref.egg-info",
+	}
 }
 
 // CleanPath returns a tar entry's name as a clean path relative to the image's

@@ -54,6 +54,9 @@ type Limits struct {
 	// has a ceiling.
 	FileBytes int64
 	KeptBytes int64
+	// HeldBytes bounds the files that are in memory as a whole at the same time,
+	// over all layers that are being read: archives, executables, databases.
+	HeldBytes int64
 }
 
 // Defaults returns bounds that no honest image meets: container runtimes refuse
@@ -75,6 +78,7 @@ func Defaults() Limits {
 		PathBytes:     4096,
 		FileBytes:     128 * mib,
 		KeptBytes:     256 * mib,
+		HeldBytes:     128 * mib,
 	}
 }
 
@@ -95,6 +99,7 @@ func (l Limits) WithDefaults() Limits {
 		PathBytes:     orDefault(l.PathBytes, d.PathBytes),
 		FileBytes:     orDefault(l.FileBytes, d.FileBytes),
 		KeptBytes:     orDefault(l.KeptBytes, d.KeptBytes),
+		HeldBytes:     orDefault(l.HeldBytes, d.HeldBytes),
 	}
 }
 

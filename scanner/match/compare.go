@@ -1,11 +1,8 @@
 package match
 
 import (
-	"slices"
 	"sort"
-	"strings"
 
-	npm "github.com/aquasecurity/go-npm-version/pkg"
 	apk "github.com/knqyf263/go-apk-version"
 	deb "github.com/knqyf263/go-deb-version"
 
@@ -63,12 +60,21 @@ func (b *bounds[V]) below(have V) func(i int) bool {
 	return func(i int) bool { return b.rank[i] == unfixed || b.rank[i] >= first }
 }
 
+// ignoreUnfixed says that an advisory without a fixed version affects none.
+func (b *bounds[V]) ignoreUnfixed() {
+	for i, rank := range b.rank {
+		if rank == unfixed {
+			b.rank[i] = unreadable
+		}
+	}
+}
+
 // compileDeb: without a fixed version the package is affected in every version;
 // a fixed version that cannot be parsed affects none.
 func compileDeb(advisories []vulndb.Advisory) judge {
 	b := newBounds(advisories, deb.NewVersion, func(x, y deb.Version) bool { return x.LessThan(y) })
-	return func(version string) func(int) bool {
-		have, err := deb.NewVersion(version)
+	return func(k Key) func(int) bool {
+		have, err := deb.NewVersion(k.Version)
 		if err != nil {
 			return nil
 		}
@@ -80,13 +86,27 @@ func compileDeb(advisories []vulndb.Advisory) judge {
 // version that brought the vulnerability.
 func compileApk(advisories []vulndb.Advisory) judge {
 	b := newBounds(advisories, apk.NewVersion, apk.Version.LessThan)
-	return func(version string) func(int) bool {
-		have, err := apk.NewVersion(version)
+	return func(k Key) func(int) bool {
+		have, err := apk.NewVersion(k.Version)
 		if err != nil {
 			return nil
 		}
 		below := b.below(have)
 		return func(i int) bool { return below(i) && notBefore(have, advisories[i].AffectedVersion) }
+	}
+}
+
+// compileRollingApk is for distributions without releases, where an advisory
+// without a fixed version concerns nobody.
+func compileRollingApk(advisories []vulndb.Advisory) judge {
+	b := newBounds(advisories, apk.NewVersion, apk.Version.LessThan)
+	b.ignoreUnfixed()
+	return func(k Key) func(int) bool {
+		have, err := apk.NewVersion(k.Version)
+		if err != nil {
+			return nil
+		}
+		return b.below(have)
 	}
 }
 
@@ -96,74 +116,4 @@ func notBefore(have apk.Version, introduced string) bool {
 	}
 	start, err := apk.NewVersion(introduced)
 	return err == nil && !start.GreaterThan(have)
-}
-
-// compileNPM compiles the ranges of each advisory.
-func compileNPM(advisories []vulndb.Advisory) judge {
-	ranges := make([]func(npm.Version) bool, 0, len(advisories))
-	for _, a := range advisories {
-		ranges = append(ranges, rangesNPM(a))
-	}
-	return func(version string) func(int) bool {
-		have, err := npm.NewVersion(version)
-		// An advisory for every version concerns even one that cannot be read.
-		return func(i int) bool { return everyNPM(advisories[i]) || err == nil && ranges[i](have) }
-	}
-}
-
-// everyNPM reports whether a range of the advisory is empty: that means every version.
-func everyNPM(a vulndb.Advisory) bool {
-	return slices.Contains(a.VulnerableVersions, "") || slices.Contains(a.PatchedVersions, "")
-}
-
-// rangesNPM: a version is affected when it lies in the vulnerable ranges (if
-// there are any) and not in the patched or unaffected ones. A range that cannot
-// be parsed affects none.
-func rangesNPM(a vulndb.Advisory) func(npm.Version) bool {
-	never := func(npm.Version) bool { return false }
-	vulnerable, err := npmRanges(a.VulnerableVersions)
-	if err != nil {
-		return never
-	}
-	safe, err := npmRanges(slices.Concat(a.PatchedVersions, a.UnaffectedVersions))
-	if err != nil || vulnerable == nil && safe == nil {
-		return never
-	}
-	return func(have npm.Version) bool {
-		return (vulnerable == nil || vulnerable.Check(have)) && (safe == nil || !safe.Check(have))
-	}
-}
-
-func npmRanges(ranges []string) (*npm.Constraints, error) {
-	if len(ranges) == 0 {
-		return nil, nil
-	}
-	c, err := npm.NewConstraints(strings.Join(ranges, " || "), npm.WithPreRelease(true))
-	if err != nil {
-		return nil, err
-	}
-	return &c, nil
-}
-
-// fixedOfRanges returns the patched versions, or the upper ends of the
-// vulnerable ranges where no patched versions are given.
-func fixedOfRanges(a vulndb.Advisory) string {
-	fixed := slices.Clone(a.PatchedVersions)
-	if len(fixed) == 0 {
-		for _, r := range a.VulnerableVersions {
-			for part := range strings.SplitSeq(r, ",") {
-				end, ok := strings.CutPrefix(strings.TrimSpace(part), "<")
-				if ok && !strings.HasPrefix(end, "=") {
-					fixed = append(fixed, strings.TrimSpace(end))
-				}
-			}
-		}
-	}
-	var unique []string
-	for _, v := range fixed {
-		if !slices.Contains(unique, v) {
-			unique = append(unique, v)
-		}
-	}
-	return strings.Join(unique, ", ")
 }

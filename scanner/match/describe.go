@@ -45,9 +45,8 @@ func (m *Matcher) describe(r *rule, a vulndb.Advisory) (Vulnerability, error) {
 		Source: string(source.ID), Summary: rated.summary,
 	}
 	v.Status = status(v.Fixed, a.Status)
-	// Debian rates a vulnerability for each package by itself.
-	if r.ownSeverity && a.Severity != types.SeverityUnknown {
-		v.Severity, v.SeveritySource = severityOf(a.Severity), string(cmp.Or(source.BaseID, source.ID, "debian"))
+	if r.ownSeverity != "" && (a.Severity != types.SeverityUnknown || r.ownSeverity == "redhat") {
+		v.Severity, v.SeveritySource = severityOf(a.Severity), string(cmp.Or(source.BaseID, source.ID, types.SourceID(r.ownSeverity)))
 	}
 	return v, nil
 }

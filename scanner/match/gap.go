@@ -33,14 +33,26 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 			return nil, fmt.Errorf("match: package set %s of %s is missing", source.Set, inv.Image.Digest)
 		}
 		system = system || set.Ecosystem.IsOS()
-		stream, known := Stream(set.Ecosystem, inv.OS)
+		rule := ruleFor(set.Ecosystem, inv.OS.Family)
 		for _, p := range set.Packages {
-			switch {
-			case !known:
+			if rule == nil {
 				counts[reason{unknownStream(set.Ecosystem, inv.OS), "which no advisories are known for"}]++
-			case p.ThirdParty:
+				continue
+			}
+			stream := streamOf(rule, p, inv.OS)
+			if p.ThirdParty {
 				counts[reason{stream, "which come from a third party and not from the distribution"}]++
-			case !m.covers(stream):
+				continue
+			}
+			if p.Version == "" {
+				counts[reason{stream, "whose version is not known"}]++
+				continue
+			}
+			covered, err := m.covers(rule, stream)
+			if err != nil {
+				return nil, err
+			}
+			if !covered {
 				counts[reason{stream, "which the vulnerability database has nothing about"}]++
 			}
 		}
@@ -58,9 +70,18 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 	return gaps, nil
 }
 
-func (m *Matcher) covers(stream string) bool {
-	r := ruleOfStream(stream)
-	return r != nil && len(r.buckets(stream, m.db.Buckets())) > 0
+// covers reports whether the database has advisories for the stream at all.
+func (m *Matcher) covers(r *rule, stream string) (bool, error) {
+	return m.covered.get(stream, func() (bool, error) {
+		if len(r.buckets(stream, m.db.Buckets())) == 0 {
+			return false, nil
+		}
+		if r.channels == nil {
+			return true, nil
+		}
+		cpes, err := m.cpes(r, stream)
+		return len(cpes) > 0, err
+	})
 }
 
 func unknownStream(e inventory.Ecosystem, os inventory.OS) string {

@@ -57,11 +57,11 @@ func KeyOf(p inventory.Package, e inventory.Ecosystem, os inventory.OS) (Key, bo
 	if rule == nil || p.ThirdParty {
 		return Key{}, false
 	}
-	name, version := p.Source()
-	if !e.IsOS() {
-		name, version = p.Name, p.Version
+	s, ok := rule.subject(p)
+	if !ok {
+		return Key{}, false
 	}
-	return Key{Stream: rule.stream(os), Name: rule.name(name), Version: version}, true
+	return Key{Stream: streamOf(rule, p, os), Name: s.name, Version: s.version, Arch: s.arch}, true
 }
 
 // Stream returns where advisories for an ecosystem's packages are looked up in
@@ -72,4 +72,14 @@ func Stream(e inventory.Ecosystem, os inventory.OS) (string, bool) {
 		return "", false
 	}
 	return rule.stream(os), true
+}
+
+// streamOf narrows the stream down to the package's channels where advisories
+// depend on them.
+func streamOf(r *rule, p inventory.Package, os inventory.OS) string {
+	stream := r.stream(os)
+	if r.channels != nil && p.Channels != "" {
+		stream += " " + p.Channels
+	}
+	return stream
 }

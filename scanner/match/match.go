@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/vulndb"
@@ -22,6 +23,9 @@ type Database interface {
 	Advisories(bucket, pkg string) ([]vulndb.Advisory, error)
 	// Detail returns what is known about a vulnerability.
 	Detail(id string) (vulndb.Detail, bool, error)
+	// CPEs returns the products that a content set or a build of Red Hat belongs
+	// to, as the numbers that Advisory.CPEs has.
+	CPEs(kind vulndb.ChannelKind, name string) ([]int, error)
 }
 
 var _ Database = (*vulndb.DB)(nil)
@@ -37,6 +41,8 @@ type Matcher struct {
 	findings   memo[Key, []Vulnerability]
 	advisories memo[packageOf, compiled]
 	summaries  memo[ratedBy, rating]
+	products   memo[string, []int]
+	covered    memo[string, bool]
 }
 
 // packageOf names a package in a stream, in all its versions.
@@ -83,15 +89,23 @@ func (m *Matcher) compute(key Key) ([]Vulnerability, error) {
 	if err != nil || len(known.vulnerabilities) == 0 {
 		return nil, err
 	}
-	affects := known.judge(key.Version)
+	affects := known.judge(key)
 	if affects == nil {
 		return nil, nil
 	}
 	var result []Vulnerability
 	for i, v := range known.vulnerabilities {
-		if affects(i) {
-			result = append(result, v)
+		if !affects(i) {
+			continue
 		}
+		// Several advisories about one vulnerability give one finding.
+		if last := len(result) - 1; last >= 0 && result[last].ID == v.ID {
+			if result[last].Fixed < v.Fixed {
+				result[last] = v
+			}
+			continue
+		}
+		result = append(result, v)
 	}
 	return slices.Clip(result), nil
 }
@@ -103,28 +117,92 @@ func (m *Matcher) known(r *rule, of packageOf) (compiled, error) {
 // compile reads the advisories of a package from all buckets of its stream; for
 // one vulnerability the last bucket counts.
 func (m *Matcher) compile(r *rule, of packageOf) (compiled, error) {
-	byID := map[string]vulndb.Advisory{}
+	byID := map[string][]vulndb.Advisory{}
 	for _, bucket := range r.buckets(of.stream, m.db.Buckets()) {
 		advisories, err := m.db.Advisories(bucket, of.name)
+		if err == nil && r.channels != nil {
+			advisories, err = m.inChannels(r, of.stream, advisories)
+		}
 		if err != nil {
 			return compiled{}, err
 		}
+		fresh := map[string][]vulndb.Advisory{}
 		for _, a := range advisories {
-			byID[a.VulnerabilityID] = a
+			fresh[a.VulnerabilityID] = append(fresh[a.VulnerabilityID], a)
 		}
+		maps.Copy(byID, fresh)
 	}
 	var advisories []vulndb.Advisory
 	var result compiled
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
-		v, err := m.describe(r, byID[id])
-		if err != nil {
-			return compiled{}, err
+		for _, a := range byID[id] {
+			v, err := m.describe(r, a)
+			if err != nil {
+				return compiled{}, err
+			}
+			advisories = append(advisories, a)
+			result.vulnerabilities = append(result.vulnerabilities, v)
 		}
-		advisories = append(advisories, byID[id])
-		result.vulnerabilities = append(result.vulnerabilities, v)
 	}
 	result.judge = r.compile(advisories)
 	return result, nil
+}
+
+// inChannels keeps the advisories for the products of a stream.
+func (m *Matcher) inChannels(r *rule, stream string, advisories []vulndb.Advisory) ([]vulndb.Advisory, error) {
+	cpes, err := m.cpes(r, stream)
+	if err != nil {
+		return nil, err
+	}
+	var kept []vulndb.Advisory
+	for _, a := range advisories {
+		if slices.ContainsFunc(a.CPEs, func(c int) bool { return slices.Contains(cpes, c) }) {
+			kept = append(kept, a)
+		}
+	}
+	return kept, nil
+}
+
+// cpes returns the products of a stream.
+func (m *Matcher) cpes(r *rule, stream string) ([]int, error) {
+	return m.products.get(stream, func() ([]int, error) {
+		build := r.channels(stream)
+		var all []int
+		for _, set := range build.ContentSets {
+			cpes, err := m.db.CPEs(vulndb.ContentSet, contentSetName(set))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, cpes...)
+		}
+		if build.Name != "" {
+			cpes, err := m.db.CPEs(vulndb.Build, build.Name)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, cpes...)
+		}
+		slices.Sort(all)
+		return slices.Compact(all), nil
+	})
+}
+
+// contentSetName drops the major release ("__8") that builds append to the name
+// of a repository; a minor one ("__9_DOT_2") is part of it.
+func contentSetName(set string) string {
+	name, release, found := cutLast(set, "__")
+	if found && release != "" && strings.Trim(release, "0123456789") == "" {
+		return name
+	}
+	return set
+}
+
+func cutLast(text, mark string) (before, after string, found bool) {
+	i := strings.LastIndex(text, mark)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(mark):], true
 }
 
 // Image returns the findings of an image, sorted by package, vulnerability and
@@ -138,7 +216,7 @@ func (m *Matcher) Image(inv inventory.Inventory, sets Sets) ([]Finding, error) {
 			return nil, fmt.Errorf("match: package set %s of %s is missing", source.Set, inv.Image.Digest)
 		}
 		for i, p := range set.Packages {
-			if set.Ecosystem.IsOS() && repeated(seen, p) {
+			if set.Ecosystem.IsOS() && repeated(seen, set.Ecosystem, p) {
 				continue
 			}
 			key, ok := KeyOf(p, set.Ecosystem, inv.OS)
@@ -158,18 +236,28 @@ func (m *Matcher) Image(inv inventory.Inventory, sets Sets) ([]Finding, error) {
 		}
 	}
 	slices.SortFunc(result, compareFindings)
-	return result, nil
+	return slices.CompactFunc(result, sameFinding), nil
 }
 
 // repeated reports whether a package of the operating system was met before: it
-// may be declared in several databases, or for several architectures.
-func repeated(seen map[inventory.Package]bool, p inventory.Package) bool {
+// may be declared in several databases. Only rpm's advisories tell architectures
+// apart.
+func repeated(seen map[inventory.Package]bool, e inventory.Ecosystem, p inventory.Package) bool {
 	at := inventory.Package{Name: p.Name, Version: p.Version}
+	if e == inventory.Rpm {
+		at.Arch = p.Arch
+	}
 	if seen[at] {
 		return true
 	}
 	seen[at] = true
 	return false
+}
+
+// sameFinding compares neighbours: the same vulnerability of a package that is
+// installed for two architectures is one finding.
+func sameFinding(a, b Finding) bool {
+	return a.ID == b.ID && a.Package == b.Package && a.Installed == b.Installed && a.Path == b.Path && a.Ecosystem == b.Ecosystem
 }
 
 func layerOf(image inventory.Image, i int) string {

@@ -19,6 +19,7 @@ import (
 type fakeDB struct {
 	advisories map[string]map[string][]vulndb.Advisory
 	details    map[string]vulndb.Detail
+	cpes       map[string][]int
 	asked      atomic.Int64
 	err        error
 }
@@ -40,6 +41,10 @@ func (f *fakeDB) Advisories(bucket, pkg string) ([]vulndb.Advisory, error) {
 func (f *fakeDB) Detail(id string) (vulndb.Detail, bool, error) {
 	d, ok := f.details[id]
 	return d, ok, nil
+}
+
+func (f *fakeDB) CPEs(kind vulndb.ChannelKind, name string) ([]int, error) {
+	return f.cpes[string(kind)+" "+name], f.err
 }
 
 func (f *fakeDB) add(bucket, pkg string, a vulndb.Advisory) {

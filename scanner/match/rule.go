@@ -13,8 +13,8 @@ import (
 type rule struct {
 	// stream names the release whose advisories apply.
 	stream func(inventory.OS) string
-	// name brings a package's name into the form that advisories use.
-	name func(string) string
+	// subject tells what of a package advisories speak of.
+	subject func(inventory.Package) (subject, bool)
 	// buckets names the buckets of a stream among those that there are, in the
 	// order in which a later one overrides an earlier one.
 	buckets func(stream string, all []string) []string
@@ -22,56 +22,94 @@ type rule struct {
 	compile func([]vulndb.Advisory) judge
 	// fixed returns the versions that repair what the advisory says.
 	fixed func(vulndb.Advisory) string
-	// ownSeverity is set where the advisory's own severity beats the record's.
-	ownSeverity bool
+	// ownSeverity is the data source whose severity for the package beats the
+	// record's; empty where there is none.
+	ownSeverity string
+	// channels is set where only some of a bucket's advisories concern a stream.
+	channels func(stream string) inventory.Build
 }
+
+// subject is what advisories of one stream speak of. The architecture is set
+// only where advisories depend on it.
+type subject struct{ name, version, arch string }
 
 // judge takes an installed version and returns a function that tells whether
 // the i-th of the advisories concerns it; nil when the version cannot be read.
-type judge func(version string) (affects func(i int) bool)
+type judge func(installed Key) (affects func(i int) bool)
 
 // ruleFor returns nil when nothing is known of the ecosystem in that family.
 func ruleFor(e inventory.Ecosystem, family string) *rule {
-	switch {
-	case e == inventory.NPM:
-		return &rule{
-			stream: func(inventory.OS) string { return "npm" }, name: strings.ToLower, buckets: bucketsByPrefix,
-			compile: compileNPM, fixed: fixedOfRanges,
-		}
-	case e == inventory.Apk && family == "alpine":
-		return &rule{
-			stream: alpineStream, name: sameName, buckets: bucketOfStream,
-			compile: compileApk, fixed: fixedVersion,
-		}
-	case e == inventory.Dpkg && family == "debian":
-		return &rule{
-			stream: debianStream, name: sameName, buckets: bucketOfStream,
-			compile: compileDeb, fixed: fixedVersion, ownSeverity: true,
-		}
-	case e == inventory.Dpkg && family == "ubuntu":
-		return &rule{
-			stream: ubuntuStream, name: sameName, buckets: bucketOfStream,
-			compile: compileDeb, fixed: fixedVersion,
-		}
+	switch e {
+	case inventory.Apk:
+		return apkRule(family)
+	case inventory.Dpkg:
+		return dpkgRule(family)
+	case inventory.Rpm:
+		return rpmRule(family)
 	}
-	return nil
+	return languageRule(e)
 }
 
 // ruleOfStream finds the rule again by the stream that it named.
 func ruleOfStream(stream string) *rule {
 	family, _, _ := strings.Cut(stream, " ")
 	switch family {
-	case "npm":
-		return ruleFor(inventory.NPM, "")
-	case "alpine":
-		return ruleFor(inventory.Apk, family)
+	case "alpine", "wolfi", "chainguard":
+		return apkRule(family)
 	case "debian", "ubuntu":
-		return ruleFor(inventory.Dpkg, family)
+		return dpkgRule(family)
+	case "alma", "rocky", "redhat":
+		return rpmRule(family)
+	case "amazon":
+		return rpmRule("amazon")
+	case "Oracle":
+		return rpmRule("oracle")
+	case "Photon":
+		return rpmRule("photon")
+	case "CBL-Mariner", "Azure":
+		return rpmRule("azurelinux")
+	case "SUSE", "openSUSE":
+		return rpmRule("sles")
 	}
-	return nil
+	return languageRule(inventory.Ecosystem(stream))
+}
+
+func apkRule(family string) *rule {
+	r := &rule{subject: ofSource, buckets: bucketOfStream, compile: compileApk, fixed: fixedVersion}
+	switch family {
+	case "alpine":
+		r.stream = alpineStream
+	case "wolfi", "chainguard":
+		// Rolling distributions: one stream, and advisories always name the fix.
+		r.stream = func(inventory.OS) string { return family }
+		r.compile = compileRollingApk
+	default:
+		return nil
+	}
+	return r
+}
+
+func dpkgRule(family string) *rule {
+	r := &rule{subject: ofSource, buckets: bucketOfStream, compile: compileDeb, fixed: fixedVersion}
+	switch family {
+	case "debian":
+		// Debian rates a vulnerability for each package by itself.
+		r.stream, r.ownSeverity = debianStream, "debian"
+	case "ubuntu":
+		r.stream = ubuntuStream
+	default:
+		return nil
+	}
+	return r
 }
 
 func sameName(name string) string { return name }
+
+// ofSource judges by the source package.
+func ofSource(p inventory.Package) (subject, bool) {
+	name, version := p.Source()
+	return subject{name: name, version: version}, true
+}
 
 func fixedVersion(a vulndb.Advisory) string { return a.FixedVersion }
 
@@ -80,16 +118,6 @@ func bucketOfStream(stream string, all []string) []string {
 		return []string{stream}
 	}
 	return nil
-}
-
-// bucketsByPrefix returns all data sources of a language: "npm::SOURCE".
-func bucketsByPrefix(stream string, all []string) []string {
-	first, _ := slices.BinarySearch(all, stream+"::")
-	last := first
-	for last < len(all) && strings.HasPrefix(all[last], stream+"::") {
-		last++
-	}
-	return all[first:last]
 }
 
 // alpineStream prefers the configured repositories over the release: that is
@@ -101,10 +129,7 @@ func alpineStream(os inventory.OS) string {
 	return "alpine " + branch(os.Version)
 }
 
-func debianStream(os inventory.OS) string {
-	major, _, _ := strings.Cut(os.Version, ".")
-	return "debian " + major
-}
+func debianStream(os inventory.OS) string { return "debian " + major(os.Version) }
 
 // ubuntuStream names the advisories of extended maintenance where it is enabled
 // and the release is old enough to have them.
@@ -113,6 +138,12 @@ func ubuntuStream(os inventory.OS) string {
 		return "ubuntu " + os.Version + "-ESM"
 	}
 	return "ubuntu " + os.Version
+}
+
+// major cuts "8.4" down to "8".
+func major(version string) string {
+	first, _, _ := strings.Cut(version, ".")
+	return first
 }
 
 // branch cuts "3.17.10" down to "3.17".

@@ -18,7 +18,7 @@ func (i *Image) Describe() inventory.Image {
 		MediaType: string(i.MediaType), Platform: platformOf(c), Size: i.Size + i.Manifest.Config.Size,
 		Created: timeOf(c.Created), Author: c.Author, User: c.Config.User, Env: c.Config.Env,
 		Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Labels: c.Config.Labels,
-		Layers: []inventory.Layer{},
+		Healthcheck: healthcheck(c.Config.Healthcheck), Layers: []inventory.Layer{},
 	}
 	var commands []string
 	for _, h := range c.History {
@@ -39,6 +39,11 @@ func (i *Image) Describe() inventory.Image {
 		result.Size += l.Size
 	}
 	return result
+}
+
+// healthcheck reports whether there is a check; ["NONE"] takes one away.
+func healthcheck(h *v1.HealthConfig) bool {
+	return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE"
 }
 
 func platformOf(c v1.ConfigFile) string {

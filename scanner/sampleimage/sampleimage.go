@@ -24,6 +24,9 @@ type File struct {
 	Path string
 	Body string
 	Link string
+	// Mode is the permissions, with the bits of a tar header; 0 means 0644 for a
+	// file and 0755 for a folder.
+	Mode int64
 }
 
 // Layer is the entries of a layer, in order.
@@ -134,6 +137,9 @@ func (l Layer) Tar() ([]byte, error) {
 			hdr.Typeflag, hdr.Linkname, hdr.Size = tar.TypeSymlink, f.Link, 0
 		case f.Path[len(f.Path)-1] == '/':
 			hdr.Typeflag, hdr.Mode, hdr.Size = tar.TypeDir, 0o755, 0
+		}
+		if f.Mode != 0 {
+			hdr.Mode = f.Mode
 		}
 		if err := w.WriteHeader(hdr); err != nil {
 			return nil, fmt.Errorf("sampleimage: %s: %w", f.Path, err)

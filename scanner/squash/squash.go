@@ -15,13 +15,16 @@ import (
 // have these analyses, and the package sets that the inventory refers to. The
 // analyses must be as many as image.Layers.
 func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.Inventory, map[inventory.SetID]inventory.PackageSet) {
-	visible := map[string]source{}
+	visible := map[string][]source{}
 	origins := map[packageAt]int{}
 	inv := inventory.Inventory{Image: image, OS: system(layers), Sources: []inventory.Source{}}
 	for i, l := range layers {
 		hide(visible, l)
 		for _, s := range l.Sets {
-			visible[s.Path] = source{layer: i, set: s.Set}
+			if below := visible[s.Path]; len(below) > 0 && below[0].layer != i {
+				delete(visible, s.Path)
+			}
+			visible[s.Path] = append(visible[s.Path], source{layer: i, set: s.Set})
 			if !s.Set.Ecosystem.IsOS() {
 				continue
 			}
@@ -34,17 +37,19 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 		}
 		inv.Problems = append(inv.Problems, l.Problems...)
 	}
+	inv.Sightings = sightings(layers)
 	sets := map[inventory.SetID]inventory.PackageSet{}
 	for _, path := range slices.Sorted(maps.Keys(visible)) {
-		v := visible[path]
-		if len(v.set.Packages) == 0 {
-			continue
+		for _, v := range visible[path] {
+			if len(v.set.Packages) == 0 {
+				continue
+			}
+			from := v.origins(path, origins)
+			v.set = withChannels(v, from, layers, inv.OS)
+			id := v.set.ID()
+			sets[id] = v.set
+			inv.Sources = append(inv.Sources, inventory.Source{Set: id, Path: path, Layer: v.layer, Origins: from})
 		}
-		id := v.set.ID()
-		sets[id] = v.set
-		inv.Sources = append(inv.Sources, inventory.Source{
-			Set: id, Path: path, Layer: v.layer, Origins: v.origins(path, origins),
-		})
 	}
 	return inv, sets
 }
@@ -81,7 +86,7 @@ func (s source) origins(path string, first map[packageAt]int) []int {
 // hide removes what a layer deletes of the layers below. It looks up each
 // visible path's parents instead of walking each deleted tree, so that a layer
 // of a million whiteouts costs no more than its length.
-func hide(visible map[string]source, l inventory.LayerAnalysis) {
+func hide(visible map[string][]source, l inventory.LayerAnalysis) {
 	if len(l.Whiteouts) == 0 && len(l.Opaque) == 0 {
 		return
 	}
@@ -140,11 +145,15 @@ func system(layers []inventory.LayerAnalysis) inventory.OS {
 	return withoutForeignFacts(os)
 }
 
-// rank orders facts by how much they tell: Debian's file is inherited by every
-// derivative, so any other fact is preferred.
+// rank orders facts by how much they tell. The files of Debian and Red Hat are
+// inherited by every derivative, so any other fact is preferred; Amazon's own
+// file has more to say than its os-release.
 func rank(f inventory.OSFact) int {
-	if f.Family == "debian" {
+	switch {
+	case f.Family == "debian", f.Family == "redhat":
 		return 1
+	case f.Family == "amazon" && strings.HasSuffix(f.Path, "/os-release"):
+		return 2
 	}
 	return 0
 }

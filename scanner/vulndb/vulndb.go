@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -26,7 +27,9 @@ const Schema = 2
 const (
 	detailBucket = "vulnerability"
 	sourceBucket = "data-source"
-	openTimeout  = 5 * time.Second
+	// channelBucket maps what Red Hat builds from to the products it counts for.
+	channelBucket = "Red Hat CPE"
+	openTimeout   = 5 * time.Second
 )
 
 // Errors that Open and the readers wrap.
@@ -36,10 +39,6 @@ var (
 	// ErrSchema says that the file is intact but not a database of this schema.
 	ErrSchema = errors.New("vulndb: not a vulnerability database of schema 2")
 )
-
-// Advisory is what a bucket says about one vulnerability of one package. The
-// fields are trivy-db's; DataSource is filled in from the bucket's own.
-type Advisory = types.Advisory
 
 // Detail is what is known about a vulnerability whatever package has it.
 type Detail = types.Vulnerability
@@ -59,6 +58,11 @@ type DB struct {
 // beside it tells its age; without one the age is unknown. The error wraps
 // ErrCorrupt, ErrSchema or what the file system said.
 func Open(path string) (*DB, error) {
+	// Where the path is a link, metadata.json has to be that of the same version
+	// even if the link is replaced meanwhile.
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("vulndb: open: %w", err)
@@ -116,41 +120,6 @@ func (db *DB) HasBucket(name string) bool {
 	return found
 }
 
-// Advisories returns what one bucket says about a package, sorted by
-// vulnerability; nothing when it knows neither bucket nor package.
-func (db *DB) Advisories(bucket, pkg string) ([]Advisory, error) {
-	var result []Advisory
-	err := db.view(func(tx *bolt.Tx) error {
-		root := tx.Bucket([]byte(bucket))
-		if root == nil {
-			return nil
-		}
-		advisories := root.Bucket([]byte(pkg))
-		if advisories == nil {
-			return nil
-		}
-		return advisories.ForEach(func(id, value []byte) error {
-			if len(value) == 0 {
-				return nil
-			}
-			var a Advisory
-			if err := json.Unmarshal(value, &a); err != nil {
-				return fmt.Errorf("%w: advisory %s of %s: %w", ErrSchema, id, pkg, err)
-			}
-			a.VulnerabilityID = string(id)
-			if source, ok := db.sources[bucket]; ok {
-				a.DataSource = &source
-			}
-			result = append(result, a)
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("vulndb: advisories of %s in %s: %w", pkg, bucket, err)
-	}
-	return result, nil
-}
-
 // Detail returns what is known about a vulnerability; false when it is unknown
 // (a rejected CVE, for example).
 func (db *DB) Detail(id string) (Detail, bool, error) {
@@ -189,7 +158,7 @@ func (db *DB) readDirectory() error {
 			return err
 		}
 		return tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
-			if n := string(name); n != sourceBucket && n != detailBucket {
+			if n := string(name); n != sourceBucket && n != detailBucket && n != channelBucket {
 				db.buckets = append(db.buckets, n)
 			}
 			return nil

@@ -290,7 +290,7 @@ func (a *Agent) acceptTunnels(ctx context.Context, s *session.Session) {
 }
 
 // renewIfDue asks for a new certificate when two thirds of the old one's life are
-// over by the primary's clock.
+// over by the primary's clock; before that clock is known, nothing is due.
 func (a *Agent) renewIfDue(ctx context.Context, s *session.Session) (bool, error) {
 	credential, err := a.cfg.Host.Credential(ctx)
 	if err != nil {
@@ -300,9 +300,9 @@ func (a *Agent) renewIfDue(ctx context.Context, s *session.Session) (bool, error
 	if err != nil {
 		return false, err
 	}
-	now, _ := a.primaryTime()
+	now, known := a.primaryTime()
 	from = from.Add(session.Backdate)
-	if now.Before(from.Add(to.Sub(from) * 2 / 3)) {
+	if !known || now.Before(from.Add(to.Sub(from)*2/3)) {
 		return false, nil
 	}
 	return true, a.renew(ctx, s, credential)

@@ -85,10 +85,10 @@ func TestMemberReturnsAfterThePrimaryWasAway(t *testing.T) {
 	t.Parallel()
 	f := start(t, memstore.NewPrimary(priority(), 1), options())
 	f.write(t, record("rule", 1, "x"))
-	addr := f.addr
+	addr := f.address()
 	c := f.join(t, "a")
 	wait(t, "first sync", func() bool { return f.equal(c) })
-	f.addr = "127.0.0.1:1" // nobody there
+	f.move("127.0.0.1:1") // nobody there
 	for _, s := range f.hub.Status() {
 		sess, err := f.hub.Session(s.Peer.ID)
 		check(t, err)
@@ -96,7 +96,7 @@ func TestMemberReturnsAfterThePrimaryWasAway(t *testing.T) {
 	}
 	wait(t, "waiting", func() bool { s := c.agent.Status(); return s.Attempts > 1 && s.Reason != "" })
 	f.write(t, record("rule", 2, "y"))
-	f.addr = addr
+	f.move(addr)
 	wait(t, "second sync", func() bool { return f.equal(c) && c.agent.Status().State == link.StateSynced })
 }
 
@@ -222,11 +222,16 @@ func TestCertificatesAreRenewedInTimeAndAfterExpiry(t *testing.T) {
 			c.run(t, f, func(cfg *link.AgentConfig) {
 				cfg.Now = func() time.Time { return time.Now().Add(tt.skew) }
 			})
-			wait(t, "sync under the new certificate", func() bool { return f.equal(c) && c.agent.Status().State == link.StateSynced })
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if f.renewals != 1 {
-				t.Errorf("%d renewals", f.renewals)
+			renewals := func() int {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				return f.renewals
+			}
+			wait(t, "sync and a new certificate", func() bool {
+				return f.equal(c) && c.agent.Status().State == link.StateSynced && renewals() > 0
+			})
+			if n := renewals(); n != 1 {
+				t.Errorf("%d renewals", n)
 			}
 		})
 	}

@@ -101,12 +101,18 @@ func (m *Machine) takeDifference(body []byte) ([]Effect, error) {
 	if !d.Leaf {
 		return m.proceed(s, c), nil
 	}
+	mark := s.mark
+	if d.Epoch == mark.Position.Epoch && d.Head > mark.Seen {
+		// The copy now holds what was read at d.Head; a primary that falls back
+		// behind it must be noticed even when this comparison never ends.
+		mark.Seen, mark.Seal = d.Head, sealOf(wire.TypeDifference, d.Seal)
+	}
 	change := syncer.Change{
 		Stream: s.name, Replace: &syncer.Range{Prefix: d.Prefix, Keep: d.Keep},
-		Put: d.Records, KeepOrphans: c.orphans,
+		Put: d.Records, KeepOrphans: c.orphans, Mark: &mark,
 	}
 	then := func(root syncer.Hash) []Effect {
-		s.held, s.root, s.rooted = true, root, true
+		s.mark, s.held, s.root, s.rooted = mark, true, root, true
 		return m.proceed(s, c)
 	}
 	return []Effect{Apply{Change: change, then: then}}, nil

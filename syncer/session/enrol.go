@@ -108,17 +108,28 @@ func grantMessage(transcript, grant []byte) []byte {
 	return slices.Concat([]byte("muster grant 1\x00"), transcript, grant)
 }
 
-// Enrol joins over a connection that a transport has opened, and closes it. The
-// caller has saved key before, so that a crash on the way can be repeated: the
-// primary answers the same key with the same certificate. A no is a [*Refusal].
-func Enrol(ctx context.Context, conn net.Conn, ticket Ticket, key ed25519.PrivateKey, name string, info []byte) (Grant, error) {
+// Joiner is a cluster that wants to become a member.
+type Joiner struct {
+	Ticket Ticket
+	// Key is its own new key. It is saved before the attempt, so that a crash on
+	// the way can be repeated: the primary answers the same key with the same
+	// certificate.
+	Key ed25519.PrivateKey
+	// Name is what it wants to be called; Info is opaque here.
+	Name string
+	Info []byte
+}
+
+// Enrol joins over a connection that a transport has opened, and closes it. A no is
+// a [*Refusal].
+func (j Joiner) Enrol(ctx context.Context, conn net.Conn) (Grant, error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := conn.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
 		return Grant{}, fmt.Errorf("session: enrol: %w", err)
 	}
-	tlsConn := tls.Client(conn, clientConfig(ticket.Trust(), nil, nil))
+	tlsConn := tls.Client(conn, clientConfig(j.Ticket.Trust(), nil, nil))
 	if err := tlsConn.HandshakeContext(ctx); err != nil {
 		return Grant{}, fmt.Errorf("session: enrol: handshake: %w", err)
 	}
@@ -127,14 +138,14 @@ func Enrol(ctx context.Context, conn net.Conn, ticket Ticket, key ed25519.Privat
 	if err != nil {
 		return Grant{}, err
 	}
-	a, proof, err := apply(ticket, key, serverNonce, tlsConn, func(a *wire.EnrolApply) { a.Name, a.Info = name, info })
+	a, proof, err := j.apply(serverNonce, tlsConn)
 	if err != nil {
 		return Grant{}, err
 	}
 	if _, err := tlsConn.Write(a.Encode().Append(nil)); err != nil {
 		return Grant{}, fmt.Errorf("session: enrol: %w", err)
 	}
-	return readGrant(reader, ticket, key, proof)
+	return j.readGrant(reader, proof)
 }
 
 func readChallenge(reader *wire.Reader) ([]byte, error) {
@@ -149,16 +160,16 @@ func readChallenge(reader *wire.Reader) ([]byte, error) {
 	return c.Nonce, err
 }
 
-func apply(t Ticket, key ed25519.PrivateKey, serverNonce []byte, conn *tls.Conn, fill func(*wire.EnrolApply)) (wire.EnrolApply, []byte, error) {
-	request, err := NewRequest(key)
+// apply returns the application and the transcript that it proves the token by.
+func (j Joiner) apply(serverNonce []byte, conn *tls.Conn) (wire.EnrolApply, []byte, error) {
+	request, err := NewRequest(j.Key)
 	if err != nil {
 		return wire.EnrolApply{}, nil, err
 	}
 	a := wire.EnrolApply{
-		Federation: t.Federation, Token: t.Token, Pin: syncer.Hash(t.Pin),
-		Nonce: make([]byte, nonceSize), Request: request,
+		Federation: j.Ticket.Federation, Token: j.Ticket.Token, Pin: syncer.Hash(j.Ticket.Pin),
+		Nonce: make([]byte, nonceSize), Request: request, Name: j.Name, Info: j.Info,
 	}
-	fill(&a)
 	if _, err := io.ReadFull(rand.Reader, a.Nonce); err != nil {
 		return a, nil, fmt.Errorf("session: nonce: %w", err)
 	}
@@ -166,11 +177,11 @@ func apply(t Ticket, key ed25519.PrivateKey, serverNonce []byte, conn *tls.Conn,
 	if err != nil {
 		return a, nil, err
 	}
-	a.Signature = ed25519.Sign(t.key(), proof)
+	a.Signature = ed25519.Sign(j.Ticket.key(), proof)
 	return a, proof, nil
 }
 
-func readGrant(reader *wire.Reader, ticket Ticket, key ed25519.PrivateKey, proof []byte) (Grant, error) {
+func (j Joiner) readGrant(reader *wire.Reader, proof []byte) (Grant, error) {
 	f, err := expect(reader, wire.TypeGrant)
 	if err != nil {
 		return Grant{}, err
@@ -187,15 +198,15 @@ func readGrant(reader *wire.Reader, ticket Ticket, key ed25519.PrivateKey, proof
 	if err != nil {
 		return Grant{}, err
 	}
-	peer, err := ticket.Trust().verify(chain, RoleMember)
+	peer, err := j.Ticket.Trust().verify(chain, RoleMember)
 	if err != nil {
 		return Grant{}, err
 	}
 	mine, ok := chain[0].PublicKey.(ed25519.PublicKey)
-	if !ok || !mine.Equal(key.Public()) || peer.ID != g.Member {
+	if !ok || !mine.Equal(j.Key.Public()) || peer.ID != g.Member {
 		return Grant{}, fmt.Errorf("session: the primary granted a certificate for another key or member: %w", ErrPeer)
 	}
-	if err := checkGrant(chain, ticket.Pin, grantMessage(proof, seal.Header), seal.Signature); err != nil {
+	if err := checkGrant(chain, j.Ticket.Pin, grantMessage(proof, seal.Header), seal.Signature); err != nil {
 		return Grant{}, err
 	}
 	return Grant(g), nil

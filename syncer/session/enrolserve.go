@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"time"
 
@@ -24,6 +26,14 @@ func smallLimits() wire.Limits { return wire.Limits{Message: 64 << 10, Bulk: 1} 
 func (s *Server) serveEnrolment(ctx context.Context, conn *tls.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
 		return fmt.Errorf("session: enrolment: %w", err)
+	}
+	select {
+	case s.desks <- struct{}{}:
+		defer func() { <-s.desks }()
+	default:
+		busy := &Refusal{CodeUnavailable, "too many clusters are joining at this moment: try again in a minute"}
+		_, err := conn.Write(refusalFrame(busy).Append(nil))
+		return errors.Join(busy, err)
 	}
 	reader := wire.NewReader(conn, smallLimits(), nil)
 	nonce := make([]byte, nonceSize)
@@ -97,8 +107,11 @@ func (s *Server) checkApplication(ctx context.Context, conn *tls.Conn, nonce []b
 }
 
 // serveRenewal answers one request for a new certificate on a stream of a session.
-func (s *Server) serveRenewal(ctx context.Context, stream io.ReadWriteCloser, peer Peer) error {
+func (s *Server) serveRenewal(ctx context.Context, stream net.Conn, peer Peer) error {
 	defer stream.Close()
+	if err := stream.SetDeadline(time.Now().Add(enrolTimeout)); err != nil {
+		return fmt.Errorf("session: renewal: %w", err)
+	}
 	f, err := expect(wire.NewReader(stream, smallLimits(), nil), wire.TypeRenew)
 	if err != nil {
 		return err

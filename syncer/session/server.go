@@ -14,9 +14,11 @@ import (
 
 const (
 	handshakeTimeout = 10 * time.Second
-	// handshakes bounds how many connections may be in their handshake, or in an
-	// enrolment, at a time; the rest wait in the listener's backlog.
-	handshakes = 256
+	// handshakes bounds how many connections may be in their handshake at a time;
+	// the rest wait in the listener's backlog. enrolments bounds how many newcomers
+	// are served at a time; the rest are refused and try again.
+	handshakes = 1024
+	enrolments = 64
 	// patience is how many failures of accept in a row end a server.
 	patience = 50
 )
@@ -49,7 +51,8 @@ type ServerConfig struct {
 type Server struct {
 	cfg  ServerConfig
 	http *Handover
-	room chan struct{}
+	// room and desks hold one element per handshake and per enrolment.
+	room, desks chan struct{}
 }
 
 // NewServer returns a server.
@@ -58,7 +61,10 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		cfg.Admit == nil || cfg.Handle == nil || cfg.Now == nil || cfg.Log == nil {
 		return nil, errors.New("session: server configuration is incomplete")
 	}
-	return &Server{cfg: cfg, http: NewHandover("connections without muster ALPN"), room: make(chan struct{}, handshakes)}, nil
+	return &Server{
+		cfg: cfg, http: NewHandover("connections without muster ALPN"), room: make(chan struct{}, handshakes),
+		desks: make(chan struct{}, enrolments),
+	}, nil
 }
 
 // HTTP returns a listener for the connections that speak no muster protocol:
@@ -103,14 +109,12 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 // serve decides by ALPN and client certificate what a connection is.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
-	var once sync.Once
-	leave := func() { once.Do(func() { <-s.room }) }
-	defer leave()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	tlsConn := tls.Server(conn, s.tlsConfig())
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	err := tlsConn.HandshakeContext(handshake)
 	cancel()
+	<-s.room
 	if err != nil {
 		stop()
 		conn.Close()
@@ -119,7 +123,6 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	}
 	state := tlsConn.ConnectionState()
 	if state.NegotiatedProtocol != ALPN {
-		leave()
 		stop()
 		s.http.Give(tlsConn)
 		return
@@ -129,7 +132,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	if len(state.PeerCertificates) == 0 {
 		err = s.serveEnrolment(ctx, tlsConn)
 	} else {
-		err = s.serveMember(ctx, tlsConn, leave)
+		err = s.serveMember(ctx, tlsConn)
 	}
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Log.Info("connection refused or broken", "remote", conn.RemoteAddr().String(), "error", err)
@@ -155,9 +158,8 @@ func (s *Server) tlsConfig() *tls.Config {
 	}
 }
 
-// serveMember verifies a member and runs its session. leave frees the place among
-// the handshakes as soon as the member is known.
-func (s *Server) serveMember(ctx context.Context, conn *tls.Conn, leave func()) error {
+// serveMember verifies a member and runs its session.
+func (s *Server) serveMember(ctx context.Context, conn *tls.Conn) error {
 	peer, err := s.cfg.Trust().verify(conn.ConnectionState().PeerCertificates, RoleMember)
 	if err != nil {
 		return err
@@ -167,7 +169,6 @@ func (s *Server) serveMember(ctx context.Context, conn *tls.Conn, leave func()) 
 	if err := s.cfg.Admit(ctx, peer); err != nil {
 		return fmt.Errorf("session: member %q: %w", peer.ID, err)
 	}
-	leave()
 	session, err := newSession(conn, peer, false)
 	if err != nil {
 		return err
@@ -198,11 +199,10 @@ func (s *Server) streams(ctx context.Context, session *Session) error {
 		}
 		switch {
 		case kind == StreamRenewal:
-			running.Go(func() {
-				if err := s.serveRenewal(ctx, stream, session.peer); err != nil {
-					s.cfg.Log.Warn("certificate not renewed", "member", session.peer.ID, "error", err)
-				}
-			})
+			// One at a time: who floods this holds up nobody but itself.
+			if err := s.serveRenewal(ctx, stream, session.peer); err != nil {
+				s.cfg.Log.Warn("certificate not renewed", "member", session.peer.ID, "error", err)
+			}
 		case kind == StreamFeed && !fed:
 			fed = true
 			running.Go(func() {

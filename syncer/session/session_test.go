@@ -282,12 +282,12 @@ func TestEnrolment(t *testing.T) {
 	o := open(t)
 	ticket := o.ticket(t, "token-1")
 	key := newKey(t)
-	first, err := session.Enrol(t.Context(), o.dial(t), ticket, key, "edge", []byte("info"))
+	first, err := session.Joiner{Ticket: ticket, Key: key, Name: "edge", Info: []byte("info")}.Enrol(t.Context(), o.dial(t))
 	check(t, err)
 	if first.Member != "member-of-edge" || string(first.Settings) != "info" || !first.ContentKey.Equal(o.tokens["token-1"].public) {
 		t.Errorf("grant %+v", first)
 	}
-	again, err := session.Enrol(t.Context(), o.dial(t), ticket, key, "edge", nil)
+	again, err := session.Joiner{Ticket: ticket, Key: key, Name: "edge"}.Enrol(t.Context(), o.dial(t))
 	check(t, err)
 	if string(again.Chain[0]) != string(first.Chain[0]) || o.tokens["token-1"].uses != 0 {
 		t.Error("a repeat with the same key got another certificate")
@@ -331,7 +331,7 @@ func TestEnrolmentSaysWhyNot(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := session.Enrol(t.Context(), o.dial(t), tt.ticket, newKey(t), "edge", nil)
+			_, err := session.Joiner{Ticket: tt.ticket, Key: newKey(t), Name: "edge"}.Enrol(t.Context(), o.dial(t))
 			var refusal *session.Refusal
 			switch {
 			case tt.err != nil && !errors.Is(err, tt.err):
@@ -350,7 +350,8 @@ func TestEnrolmentEndsWithTheConnection(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	go server.Close()
-	if _, err := session.Enrol(ctx, client, o.ticket(t, "t"), newKey(t), "x", nil); err == nil {
+	joiner := session.Joiner{Ticket: o.ticket(t, "t"), Key: newKey(t), Name: "x"}
+	if _, err := joiner.Enrol(ctx, client); err == nil {
 		t.Error("enrolment over a closed connection succeeds")
 	}
 }

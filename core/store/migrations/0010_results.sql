@@ -11,6 +11,7 @@ CREATE TABLE images (
 	untagged_since INTEGER NOT NULL DEFAULT 0, -- unix milliseconds; 0 while a tag leads here
 	PRIMARY KEY (origin, digest)
 );
+CREATE INDEX images_by_digest ON images (digest, origin, status);
 
 CREATE TABLE tags (
 	origin     TEXT NOT NULL,

@@ -16,6 +16,7 @@ CREATE TABLE inventories (
 	stale     INTEGER NOT NULL DEFAULT 0, -- 1: a newer database answers differently and was not asked
 	PRIMARY KEY (origin, digest)
 );
+CREATE INDEX inventories_by_digest ON inventories (digest, origin);
 
 -- Every distinct thing that is looked up in the vulnerability database, and the
 -- answer (in a form that changes with it) of the database in meta 'matched_db'.
@@ -23,6 +24,14 @@ CREATE TABLE match_keys (
 	id     INTEGER PRIMARY KEY AUTOINCREMENT,
 	name   TEXT NOT NULL UNIQUE,
 	answer TEXT NOT NULL
+);
+
+-- Images whose verdict does not answer to the database in meta 'matched_db' but
+-- to another revision: a re-match to that one is under way, or was cut off.
+-- Revision is empty where nothing was looked up yet.
+CREATE TABLE matched_ahead (
+	digest   TEXT PRIMARY KEY,
+	revision TEXT NOT NULL
 );
 
 -- Content-addressed and shared by all images that have them.

@@ -40,7 +40,7 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "os" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 1 }
+func (Analyzer) Version() int { return 2 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool { return parserFor(f.Path) != nil }
@@ -52,6 +52,18 @@ func parserFor(path string) parser {
 	switch path {
 	case "etc/os-release", "usr/lib/os-release":
 		return parseOSRelease
+	case "etc/redhat-release", "etc/almalinux-release", "etc/centos-release", "etc/rocky-release",
+		"etc/fedora-release", "usr/lib/fedora-release":
+		return parseRedHat
+	case "etc/oracle-release":
+		return parseOracle
+	case "etc/system-release", "usr/lib/system-release":
+		return parseAmazon
+	case "etc/arch-release":
+		// The file is empty, and the distribution has no releases.
+		return func(string) (inventory.OSFact, bool, error) {
+			return inventory.OSFact{Family: "arch", Version: "rolling"}, true, nil
+		}
 	case "etc/alpine-release":
 		return firstLine("alpine")
 	case "etc/debian_version":
@@ -96,6 +108,9 @@ func parseOSRelease(text string) (inventory.OSFact, bool, error) {
 		family = "centos-stream"
 	}
 	fact := inventory.OSFact{Family: family, Version: fields["VERSION_ID"]}
+	if family == "arch" {
+		fact.Version = "rolling"
+	}
 	return fact, fact.Family != "" && fact.Version != "", nil
 }
 
@@ -104,7 +119,7 @@ func parseOSRelease(text string) (inventory.OSFact, bool, error) {
 // only their own release files count.
 func familyOf(id string) string {
 	switch id {
-	case "alpine", "wolfi", "chainguard", "centos", "rocky", "fedora", "photon", "opensuse-tumbleweed":
+	case "arch", "alpine", "wolfi", "chainguard", "centos", "rocky", "fedora", "photon", "opensuse-tumbleweed":
 		return id
 	case "almalinux":
 		return "alma"

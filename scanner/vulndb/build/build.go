@@ -31,7 +31,8 @@ type Content struct {
 	Sources map[string]types.DataSource
 }
 
-// Advisory says that a package is affected by a vulnerability.
+// Advisory says that a package is affected by a vulnerability. Products
+// (vulndb.Advisory.CPEs) are not written: only Red Hat's database has them.
 type Advisory struct {
 	// Bucket is "alpine 3.17", "debian 12", "ubuntu 22.04", "npm::NAME", …
 	Bucket string
@@ -107,8 +108,11 @@ func putAdvisories(tx *bolt.Tx, advisories []Advisory) error {
 			return err
 		}
 		// The id is the key and the source lives in its own bucket.
-		value := a.Advisory
-		value.VulnerabilityID, value.DataSource = "", nil
+		value := types.Advisory{
+			VendorIDs: a.VendorIDs, Arches: a.Arches, Status: a.Status, Severity: a.Severity,
+			FixedVersion: a.FixedVersion, AffectedVersion: a.AffectedVersion, VulnerableVersions: a.VulnerableVersions,
+			PatchedVersions: a.PatchedVersions, UnaffectedVersions: a.UnaffectedVersions,
+		}
 		if err := put(pkg, a.ID, &value); err != nil {
 			return err
 		}
