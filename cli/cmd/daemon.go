@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -54,29 +53,6 @@ func (in *invocation) dbHint(db api.DB) {
 	case db.Stale:
 		in.hint("warning: the vulnerability database is stale: newer vulnerabilities are missed")
 	}
-}
-
-func (a *App) pluginCommand() *cli.Command {
-	return &cli.Command{
-		Name: "plugin", Category: groupDaemon, Usage: "the plugins of the daemon",
-		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "list the plugins and how they are", Action: a.remote(listPlugins)},
-			a.servePluginCommand(),
-		},
-	}
-}
-
-func listPlugins(ctx context.Context, in *invocation, c *client.Client) error {
-	list, err := c.Plugins(ctx)
-	if err != nil {
-		return err
-	}
-	return in.print(list, func(t *output.Table) {
-		t.Header("NAME", "KIND", "VERSION", "BUILT IN", "STATE", "RESTARTS", "CAPABILITIES", "LAST ERROR")
-		for _, p := range list.Items {
-			t.Row(p.Name, p.Kind, p.Version, yesNo(p.Builtin), p.State, p.Restarts, strings.Join(p.Capabilities, " "), p.LastError)
-		}
-	})
 }
 
 func (a *App) auditCommand() *cli.Command {

@@ -41,6 +41,10 @@ type world struct {
 //	images        starts registries with the sample images
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
@@ -53,6 +57,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(w.daemon.Close)
 			env.Values["world"] = w
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("TESTPLUGIN", self) // see TestMain
 			env.Setenv("SERVER", w.daemon.URL)
 			env.Setenv("FINGERPRINT", client.FingerprintOf(w.daemon.Certificate()).String())
 			return errors.Join(

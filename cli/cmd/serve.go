@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -10,8 +9,6 @@ import (
 	"github.com/muster-sec/muster/core/config"
 	"github.com/muster-sec/muster/core/daemon"
 	"github.com/muster-sec/muster/core/telemetry"
-	"github.com/muster-sec/muster/plugins/builtin"
-	"github.com/muster-sec/muster/plugins/sdk"
 )
 
 // serveCommand runs the daemon. Its flags are the table of settings.
@@ -47,17 +44,4 @@ func serve(ctx context.Context, in *invocation) error {
 		log.Warn("configuration", "setting", w.Path, "warning", w.Message)
 	}
 	return daemon.Run(ctx, daemon.Options{Config: c, Version: in.Version, Log: log})
-}
-
-// servePluginCommand is how the daemon starts its built-in plugins.
-func (a *App) servePluginCommand() *cli.Command {
-	return &cli.Command{
-		Name: "serve", Hidden: true, ArgsUsage: "KIND NAME", Usage: "serve a built-in plugin to the daemon that started this process",
-		Action: a.local(func(_ context.Context, in *invocation) error {
-			if err := builtin.Serve(sdk.Kind(in.arg(0)), in.arg(1), in.Version); err != nil {
-				return fmt.Errorf("plugin %s %s: %w", in.arg(0), in.arg(1), err)
-			}
-			return nil
-		}),
-	}
 }

@@ -21,7 +21,7 @@ func TestKillPrimaryDuringScan(t *testing.T) {
 	reg := startRegistry(t, credentials{})
 	m.push(t, reg, credentials{})
 	w := newWorld(t)
-	hub := w.start("hub", "--vulndb", m.db, "--scan-workers", "1")
+	hub := w.start("hub", append(m.databases(), "--scan-workers", "1")...)
 	w.federate(hub)
 	report := w.Dir + "/report.json"
 	write(t, report, trivyDocument)
@@ -64,12 +64,12 @@ func TestKillMemberDuringFirstSync(t *testing.T) {
 	reg := startRegistry(t, credentials{})
 	m.push(t, reg, credentials{})
 	w := newWorld(t)
-	hub := w.start("hub", "--vulndb", m.db)
+	hub := w.start("hub", m.databases()...)
 	w.federate(hub)
 	w.muster(hub, 0, "", "registry", "add", "fed.prod", "--type", "oci", "--url", reg.url())
 	w.muster(hub, 0, "", "registry", "scan", "fed.prod", "--wait")
 
-	edge := w.start("edge", "--vulndb", m.db)
+	edge := w.start("edge", m.databases()...)
 	token := ask[api.Token](w, hub, "token", "create").Token
 	w.muster(edge, 0, token, "join", "--token-file", "-")
 	// At once, and again shortly after: whatever was under way is torn.
@@ -94,8 +94,8 @@ func TestRescanAfterDBChangePullsNothing(t *testing.T) {
 	reg := startRegistry(t, credentials{username: "scanner", password: "s3cret"})
 	m.push(t, reg, credentials{username: "scanner", password: "s3cret"})
 	w := newWorld(t)
-	hub := w.start("hub", "--vulndb", m.db)
-	edge := w.start("edge", "--vulndb", m.db)
+	hub := w.start("hub", m.databases()...)
+	edge := w.start("edge", m.databases()...)
 	w.federate(hub, edge)
 	password := w.Dir + "/registry-password"
 	write(t, password, "s3cret\n")

@@ -24,11 +24,20 @@ type finding struct{ ID, Package, Installed, Fixed, Severity string }
 // material is what a test works on: images in a registry, a vulnerability
 // database, and what the scan of some of the images must find.
 type material struct {
-	real bool
-	db   string // path of trivy.db
+	db     string // path of trivy.db
+	javaDB string // path of trivy-java.db, or empty
 	// want holds the findings, by "repository:tag".
 	want map[string][]finding
 	push func(t *testing.T, r *registryServer, login credentials)
+}
+
+// databases are the arguments of a daemon that works on the material.
+func (m material) databases() []string {
+	args := []string{"--vulndb", m.db}
+	if m.javaDB != "" {
+		args = append(args, "--javadb", m.javaDB)
+	}
+	return args
 }
 
 // prepare gives the real material of FIXTURES, or the one made by code.
@@ -40,8 +49,7 @@ func prepare(t *testing.T) material {
 		return madeByCode(t)
 	}
 	return material{
-		real: true,
-		db:   unpackDB(t, dir),
+		db: unpackDB(t, dir), javaDB: filepath.Join(dir, "javadb", "trivy-java.db"),
 		want: trivyResults(t, filepath.Join(dir, "expected")),
 		push: func(t *testing.T, r *registryServer, login credentials) {
 			pushLayout(t, filepath.Join(dir, "images"), r, login)

@@ -162,8 +162,8 @@ func TestWholeJob(t *testing.T) {
 	reg := startRegistry(t, credentials{})
 	m.push(t, reg, credentials{})
 	w := newWorld(t)
-	hub := w.start("hub", "--vulndb", m.db)
-	edge := w.start("edge", "--vulndb", m.db)
+	hub := w.start("hub", m.databases()...)
+	edge := w.start("edge", m.databases()...)
 	w.federate(hub, edge)
 
 	w.muster(hub, 0, "", "registry", "add", "fed.prod", "--type", "oci", "--url", reg.url(), "--schedule", "@every 10m")

@@ -20,6 +20,7 @@ import (
 // registryServer is Debian's docker-registry on loopback.
 type registryServer struct {
 	addr string
+	data string // the folder of its storage
 	cmd  *exec.Cmd
 }
 
@@ -64,7 +65,7 @@ http: {addr: %s}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := &registryServer{addr: addr, cmd: cmd}
+	r := &registryServer{addr: addr, data: filepath.Join(dir, "data"), cmd: cmd}
 	t.Cleanup(func() {
 		r.stop()
 		if out, _ := os.ReadFile(log.Name()); t.Failed() {

@@ -25,12 +25,18 @@ type Config struct {
 	OpsListen         string    `yaml:"ops_listen"`       // health and metrics, plain HTTP
 	AdminPasswordFile string    `yaml:"admin_password_file"`
 	VulnDB            VulnDB    `yaml:"vulndb"`
+	JavaDB            JavaDB    `yaml:"javadb"`
 	Log               Log       `yaml:"log"`
 	Scan              Scan      `yaml:"scan"`
 	Plugins           []Plugin  `yaml:"plugins"`
 	Transport         Transport `yaml:"transport"`
 	TLS               TLS       `yaml:"tls"`
 	Admission         Admission `yaml:"admission"`
+}
+
+// JavaDB names an index of Java archives, trivy-java-db of schema 1.
+type JavaDB struct {
+	File string `yaml:"file"`
 }
 
 // VulnDB says where the vulnerability database comes from.

@@ -24,7 +24,7 @@ func TestGoodFiles(t *testing.T) {
 	full = Config{
 		ClusterName: "prod-eu 1", DataDir: "/data", Listen: "0.0.0.0:443", FedListen: ":11443",
 		AdmissionListen: "[::]:20443", OpsListen: "localhost:9443", AdminPasswordFile: "/run/secrets/admin",
-		VulnDB: VulnDB{File: "/data/trivy.db"}, Log: Log{Level: "debug", Format: "json"},
+		VulnDB: VulnDB{File: "/data/trivy.db"}, JavaDB: JavaDB{File: "/data/trivy-java.db"}, Log: Log{Level: "debug", Format: "json"},
 		Scan: Scan{Workers: 1, LayerParallel: 1},
 		Plugins: []Plugin{
 			{

@@ -34,6 +34,7 @@ func Settings() []Setting {
 		{"ops_listen", "address of health, readiness and metrics (plain HTTP)", func(c *Config) any { return &c.OpsListen }},
 		{"admin_password_file", "file with the first administrator's password; generated when empty", func(c *Config) any { return &c.AdminPasswordFile }},
 		{"vulndb.file", "vulnerability database file, for use without a download", func(c *Config) any { return &c.VulnDB.File }},
+		{"javadb.file", "index of Java archives (trivy-java-db), for jars that do not name themselves", func(c *Config) any { return &c.JavaDB.File }},
 		{"log.level", "debug, info, warn or error", func(c *Config) any { return &c.Log.Level }},
 		{"log.format", "text or json", func(c *Config) any { return &c.Log.Format }},
 		{"scan.workers", "images scanned at a time", func(c *Config) any { return &c.Scan.Workers }},
@@ -48,10 +49,8 @@ func Settings() []Setting {
 	settings := make([]Setting, 0, len(table))
 	for _, row := range table {
 		words := strings.NewReplacer(".", "_", "-", "_").Replace(row.key)
-		flag := strings.ReplaceAll(words, "_", "-")
-		if row.key == "vulndb.file" {
-			flag = "vulndb" // named as where other commands take the same file
-		}
+		// --vulndb and --javadb, as where other commands take the same file
+		flag := strings.NewReplacer(".", "-", "_", "-").Replace(strings.TrimSuffix(row.key, ".file"))
 		settings = append(settings, Setting{
 			Key:   row.key,
 			Flag:  flag,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-sec/muster/core/admission"
 	"github.com/muster-sec/muster/core/config"
+	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/federation"
 	"github.com/muster-sec/muster/core/fleet"
 	"github.com/muster-sec/muster/core/httpapi/nvapi"
@@ -27,6 +28,7 @@ import (
 	"github.com/muster-sec/muster/scanner"
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/all"
+	"github.com/muster-sec/muster/scanner/javadb"
 )
 
 // house is everything that one daemon is built of.
@@ -42,6 +44,7 @@ type house struct {
 	store   *store.Store
 	index   *store.VerdictIndex
 	queue   *queue.Queue
+	javaDB  *javadb.DB // nil without one
 	plugins *plughost.Host
 
 	identity   *identity.Service
@@ -82,6 +85,9 @@ func build(ctx context.Context, o Options) (h *house, err error) {
 // close gives back what build has opened.
 func (h *house) close() error {
 	var errs []error
+	if h.javaDB != nil {
+		errs = append(errs, h.javaDB.Close())
+	}
 	if h.queue != nil {
 		errs = append(errs, h.queue.Close())
 	}
@@ -150,8 +156,15 @@ func (h *house) buildFederation(context.Context) error {
 	return err
 }
 
-func (h *house) buildScans(context.Context) error {
+func (h *house) buildScans(ctx context.Context) error {
 	analyzers := all.Analyzers()
+	if file := h.config.JavaDB.File; file != "" {
+		index, err := javadb.Open(ctx, file)
+		if err != nil {
+			return fault.New(fault.Invalid, "index of Java archives: %w", err).WithHint("javadb.file must name a trivy-java.db")
+		}
+		h.javaDB, analyzers = index, all.WithIndex(index)
+	}
 	fingerprint := analyze.Fingerprint(analyzers)
 	sc, err := scanner.New(scanner.Options{
 		Analyzers: analyzers, Parallel: h.config.Scan.LayerParallel,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -61,7 +62,7 @@ func (w *world) Parse(_ context.Context, format string, r io.Reader) (model.Docu
 		return model.Document{}, fault.New(fault.Unavailable, "the plugin died")
 	}
 	doc := w.doc
-	doc.Findings = append([]model.Finding(nil), doc.Findings...)
+	doc.Findings, doc.Packages = slices.Clone(doc.Findings), slices.Clone(doc.Packages)
 	return doc, nil
 }
 

@@ -159,13 +159,3 @@ func (d *Documents) Parse(ctx context.Context, format string, r io.Reader) (mode
 	}
 	return documentOf(found.Document), nil
 }
-
-func (h *Host) names(kind sdk.Kind) []string {
-	var names []string
-	for _, p := range h.plugins {
-		if p.decl.Kind == kind {
-			names = append(names, p.decl.Name)
-		}
-	}
-	return names
-}

@@ -17,10 +17,11 @@ var _ grpc.ClientConnInterface = (*supervisor)(nil)
 func (s *supervisor) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	ctx, cancel := context.WithTimeout(ctx, s.decl.Limits.CallTimeout)
 	defer cancel()
-	conn, err := s.acquire(ctx)
+	conn, release, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
+	defer release()
 	err = conn.Invoke(ctx, method, args, reply, opts...)
 	return ended(ctx.Err(), err)
 }
@@ -32,11 +33,12 @@ func (s *supervisor) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 	if !sdk.LongLived(method) {
 		ctx, cancel = context.WithTimeout(ctx, s.decl.Limits.CallTimeout)
 	}
-	conn, err := s.acquire(ctx)
+	conn, release, err := s.acquire(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
+	defer release() // an open stream is counted as a call
 	stream, err := conn.NewStream(ctx, desc, method, opts...)
 	if err != nil {
 		cancel()

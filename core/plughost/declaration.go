@@ -37,7 +37,8 @@ type Limits struct {
 	// Memory in bytes: nine tenths of it become Go's soft limit (GOMEMLIMIT),
 	// and with some room for the runtime itself it is the kernel's hard limit.
 	Memory int64
-	// CPU is how many processors Go code runs on at a time (GOMAXPROCS).
+	// CPU is on how many processors the process may run; GOMAXPROCS is set to
+	// match.
 	CPU int
 	// OpenFiles is how many descriptors the process may hold.
 	OpenFiles uint64

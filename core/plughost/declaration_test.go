@@ -103,10 +103,7 @@ func TestVerify(t *testing.T) {
 		"absent":         {filepath.Join(dir, "absent"), sum, "no such file"},
 	}
 	for name, tt := range tests {
-		file, err := openVerified(tt.path, tt.sum)
-		if err == nil {
-			file.Close()
-		}
+		err := executable{path: tt.path, sum: tt.sum}.verify()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -2,7 +2,6 @@ package plughost
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -13,7 +12,18 @@ import (
 type Host struct {
 	opts     Options
 	launcher *launcher
-	plugins  []*supervisor // in the order of declaration, built-ins last
+	metrics  *metrics
+	begin    chan *supervisor // to be run
+	changing sync.Mutex       // held by Reconfigure
+
+	mu    sync.Mutex
+	slots map[slotKey]*slot // all that ever were declared
+	order []*slot           // those that are, as they are declared, built-ins last
+}
+
+type slotKey struct {
+	kind sdk.Kind
+	name string
 }
 
 // New returns a host for the declared plugins and the built-ins. It starts
@@ -26,10 +36,15 @@ func New(opts Options) (*Host, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	h := &Host{opts: opts, launcher: newLauncher()}
-	for _, d := range opts.declarations() {
-		h.plugins = append(h.plugins, newSupervisor(d, opts, h.launcher))
+	h := &Host{
+		opts: opts, launcher: newLauncher(), metrics: newMetrics(),
+		begin: make(chan *supervisor), slots: map[slotKey]*slot{},
 	}
+	var first []*supervisor
+	for _, d := range opts.declarations() {
+		first = append(first, newSupervisor(d, opts, h.launcher, h.metrics))
+	}
+	h.place(first)
 	return h, nil
 }
 
@@ -42,75 +57,134 @@ func (h *Host) Run(ctx context.Context) error {
 	go h.launcher.run()
 	defer h.launcher.close()
 	var plugins sync.WaitGroup
-	for _, p := range h.plugins {
-		plugins.Go(func() { p.run(ctx) })
+	defer plugins.Wait()
+	for _, s := range h.placed() {
+		plugins.Go(func() { s.run(ctx) })
 	}
-	plugins.Wait()
-	return nil
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case s := <-h.begin:
+			plugins.Go(func() { s.run(ctx) })
+		}
+	}
 }
 
-// Plugins returns the status of every plugin, built-ins last.
-func (h *Host) Plugins() []Status {
-	all := make([]Status, 0, len(h.plugins))
-	for _, p := range h.plugins {
-		all = append(all, p.snapshot())
+// place fills the slots, and empties those that are not among them.
+func (h *Host) place(all []*supervisor) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	kept := map[*slot]bool{}
+	h.order = h.order[:0:0]
+	for _, s := range all {
+		key := slotKey{s.decl.Kind, s.decl.Name}
+		place, known := h.slots[key]
+		if !known {
+			place = &slot{kind: key.kind, name: key.name}
+			h.slots[key] = place
+		}
+		place.current.Store(s)
+		kept[place] = true
+		h.order = append(h.order, place)
+	}
+	for _, place := range h.slots {
+		if !kept[place] {
+			place.current.Store(nil)
+		}
+	}
+}
+
+// placed returns what fills the slots, in order.
+func (h *Host) placed() []*supervisor {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*supervisor, 0, len(h.order))
+	for _, place := range h.order {
+		all = append(all, place.current.Load())
 	}
 	return all
 }
 
+// Plugins returns the status of every plugin, built-ins last.
+func (h *Host) Plugins() []Status {
+	all := h.placed()
+	list := make([]Status, 0, len(all))
+	for _, s := range all {
+		list = append(list, s.snapshot())
+	}
+	return list
+}
+
 // Describe returns what a plugin says of itself. It starts the plugin if need be.
-func (h *Host) Describe(ctx context.Context, kind sdk.Kind, name string) (sdk.Description, error) {
-	p, err := h.find(kind, name)
+func (h *Host) Describe(ctx context.Context, kind sdk.Kind, name string) (about sdk.Description, err error) {
+	place, err := h.find(kind, name)
 	if err != nil {
 		return sdk.Description{}, err
 	}
-	return p.describe(ctx)
+	err = place.with(func(s *supervisor) (err error) {
+		about, err = s.describe(ctx)
+		return err
+	})
+	return about, err
 }
 
 // Registry returns a client of a registry plugin, good for the life of the
-// host: it starts the plugin when it is used.
+// host: it starts the plugin when it is used, and follows its declaration when
+// that changes.
 func (h *Host) Registry(name string) (*sdk.RegistryClient, error) {
-	p, err := h.find(sdk.KindRegistry, name)
+	place, err := h.find(sdk.KindRegistry, name)
 	if err != nil {
 		return nil, err
 	}
-	return sdk.NewRegistryClient(p), nil
+	return sdk.NewRegistryClient(place), nil
 }
 
 // Ingester returns a client of an ingest plugin, as Registry does.
 func (h *Host) Ingester(name string) (*sdk.IngestClient, error) {
-	p, err := h.find(sdk.KindIngest, name)
+	place, err := h.find(sdk.KindIngest, name)
 	if err != nil {
 		return nil, err
 	}
-	return sdk.NewIngestClient(p), nil
+	return sdk.NewIngestClient(place), nil
 }
 
 // Streams returns a client of a transport plugin that carries byte streams, as
 // Registry does.
 func (h *Host) Streams(name string) (*sdk.StreamClient, error) {
-	p, err := h.find(sdk.KindTransport, name)
+	place, err := h.find(sdk.KindTransport, name)
 	if err != nil {
 		return nil, err
 	}
-	return sdk.NewStreamClient(p), nil
+	return sdk.NewStreamClient(place), nil
 }
 
 // Objects returns a client of a transport plugin that carries objects, as
 // Registry does.
 func (h *Host) Objects(name string) (*sdk.ObjectClient, error) {
-	p, err := h.find(sdk.KindTransport, name)
+	place, err := h.find(sdk.KindTransport, name)
 	if err != nil {
 		return nil, err
 	}
-	return sdk.NewObjectClient(p), nil
+	return sdk.NewObjectClient(place), nil
 }
 
-func (h *Host) find(kind sdk.Kind, name string) (*supervisor, error) {
-	for _, p := range h.plugins {
-		if p.decl.Kind == kind && p.decl.Name == name {
-			return p, nil
+func (h *Host) find(kind sdk.Kind, name string) (*slot, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	place, known := h.slots[slotKey{kind, name}]
+	if !known || place.current.Load() == nil {
+		return nil, unknown(kind, name)
+	}
+	return place, nil
+}
+
+func (h *Host) names(kind sdk.Kind) []string {
+	var names []string
+	for _, s := range h.placed() {
+		if s.decl.Kind == kind {
+			names = append(names, s.decl.Name)
 		}
 	}
-	return nil, fmt.Errorf("%w: %s plugin %q is neither built in nor declared; `muster plugin list` shows what is", ErrUnknown, kind, name)
+	return names
 }

@@ -68,6 +68,9 @@ func startHost(t testing.TB, change func(*Options)) *hosted {
 		if left, _ := os.ReadDir(opts.RuntimeDir); len(left) > 0 {
 			t.Errorf("left in the runtime folder: %v", left)
 		}
+		if strings.Contains(log.String(), "state machine is broken") {
+			t.Errorf("log:\n%s", log)
+		}
 		os.RemoveAll(dir)
 	})
 	return &hosted{Host: h, log: log, stop: stop}
@@ -75,32 +78,23 @@ func startHost(t testing.TB, change func(*Options)) *hosted {
 
 func (h *hosted) supervisor(t *testing.T, kind sdk.Kind, name string) *supervisor {
 	t.Helper()
-	s, err := h.find(kind, name)
+	place, err := h.find(kind, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return place.current.Load()
 }
 
 // await waits until a plugin's status fulfils want.
 func (h *hosted) await(t *testing.T, kind sdk.Kind, name string, want func(Status) bool) Status {
 	t.Helper()
-	s := h.supervisor(t, kind, name)
-	timeout := time.After(30 * time.Second)
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		st := s.snapshot()
-		if want(st) {
-			return st
-		}
-		select {
-		case <-changed:
-		case <-timeout:
-			t.Fatalf("status stays %+v\nlog:\n%s", st, h.log)
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	st, err := h.supervisor(t, kind, name).await(ctx, want)
+	if err != nil {
+		t.Fatalf("status stays %+v\nlog:\n%s", st, h.log)
 	}
+	return st
 }
 
 func (h *hosted) puppet(t *testing.T, cfg string) (string, error) {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/muster-sec/muster/plugins/sdk"
+	"github.com/muster-sec/muster/plugins/sdk/schema"
 )
 
 // instance is one running process and the connection to it.
@@ -26,6 +27,7 @@ type instance struct {
 	proc   *process
 	conn   *grpc.ClientConn
 	about  sdk.Description
+	schema *schema.Schema
 }
 
 // launch starts the process, shakes hands and checks that it is what was
@@ -41,7 +43,11 @@ func (s *supervisor) launch(ctx context.Context) (*instance, error) {
 		defer proc.image.Close() // the child has its own by then
 	}
 	inst := &instance{proc: proc}
-	inst.client = plugin.NewClient(s.clientConfig(ctx, proc))
+	config, err := s.clientConfig(ctx, proc)
+	if err != nil {
+		return nil, err
+	}
+	inst.client = plugin.NewClient(config)
 	// The library's waits have no deadline; the end of the process ends them.
 	stop := context.AfterFunc(ctx, proc.kill)
 	defer stop()
@@ -49,33 +55,35 @@ func (s *supervisor) launch(ctx context.Context) (*instance, error) {
 		inst.end(0)
 		return nil, explainLaunch(ctx, err, s.opts.StartTimeout)
 	}
-	if err := s.recognize(inst.about); err != nil {
+	if err := s.recognize(inst); err != nil {
 		inst.end(s.opts.StopGrace)
 		return nil, err
 	}
 	return inst, nil
 }
 
+// executable is the file that was declared.
+func (s *supervisor) executable() executable {
+	return executable{dir: s.opts.PluginDir, path: s.decl.Path, sum: s.decl.SHA256}
+}
+
 // prepare makes the process, without starting it.
 func (s *supervisor) prepare() (*process, error) {
 	d := s.decl
-	cmd := &exec.Cmd{Env: s.environment()}
-	proc := &process{launcher: s.launcher, cmd: cmd, limits: d.Limits, exited: make(chan struct{})}
+	proc := &process{launcher: s.launcher, env: s.environment(), limits: d.Limits, exited: make(chan struct{})}
 	if d.Path == "" {
-		cmd.Args = append(slices.Clone(s.opts.SelfExec), string(d.Kind), d.Name)
-		cmd.Path = cmd.Args[0]
+		proc.args = append(slices.Clone(s.opts.SelfExec), string(d.Kind), d.Name)
+		proc.path = proc.args[0]
 		return proc, nil
 	}
-	image, err := openVerified(d.Path, d.SHA256)
+	image, err := s.executable().load()
 	if err != nil {
 		return nil, err
 	}
-	cmd.Args = append([]string{d.Path}, d.Args...)
-	cmd.Path = d.Path
-	if imagePath != "" {
-		cmd.Path, proc.image = imagePath, image
-	} else if err := image.Close(); err != nil {
-		return nil, fmt.Errorf("closing the executable: %w", err)
+	proc.args = append([]string{d.Path}, d.Args...)
+	proc.path = d.Path
+	if image != nil {
+		proc.path, proc.image = imagePath, image
 	}
 	return proc, nil
 }
@@ -95,32 +103,50 @@ func (s *supervisor) environment() []string {
 	return env
 }
 
-func (s *supervisor) clientConfig(ctx context.Context, proc *process) *plugin.ClientConfig {
+// versions are the versions of the contract that the host speaks: the present
+// one, and the one before as long as plugins are still built for it.
+func (s *supervisor) versions() map[int]plugin.PluginSet {
+	set := map[int]plugin.PluginSet{s.opts.protocol: {}}
+	if before := s.opts.protocol - 1; before >= 1 {
+		set[before] = plugin.PluginSet{}
+	}
+	return set
+}
+
+func (s *supervisor) clientConfig(ctx context.Context, proc *process) (*plugin.ClientConfig, error) {
+	tlsConfig, certificate, err := identity()
+	if err != nil {
+		return nil, err
+	}
+	proc.env = append(proc.env, clientCertificateVariable+"="+certificate)
+	lines := newLogLines(s.log, s.secrets.mask)
+	// What a Go plugin prints arrives over the connection, what its runtime and
+	// other languages print over the pipe.
+	printed := pacedWriter{newLogLines(s.log, s.secrets.mask), newPace(proc.exited)}
 	return &plugin.ClientConfig{
 		HandshakeConfig:  plugin.HandshakeConfig{MagicCookieKey: sdk.CookieKey, MagicCookieValue: sdk.CookieValue},
-		VersionedPlugins: map[int]plugin.PluginSet{sdk.ProtocolVersion: {}},
+		VersionedPlugins: s.versions(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        tlsConfig,
 		SkipHostEnv:      true,
 		StartTimeout:     s.opts.StartTimeout,
-		Stderr:           newLogLines(s.log),
+		Stderr:           lines,
+		SyncStdout:       printed,
+		SyncStderr:       printed,
 		// Off, so that the library does not look into what plugins write.
 		Logger:           hclog.New(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off}),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: s.opts.RuntimeDir},
 		RunnerFunc: func(_ hclog.Logger, given *exec.Cmd, dir string) (runner.Runner, error) {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
 			proc.dir = dir
-			proc.cmd.Env = append(proc.cmd.Env, given.Env...)
-			return proc, nil
+			proc.env = append(proc.env, given.Env...)
+			return proc, ctx.Err()
 		},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sdk.MaxMessage), grpc.MaxCallSendMsgSize(sdk.MaxMessage)),
 			grpc.WithStatsHandler(&s.calls),
 			grpc.WithIdleTimeout(0),
 		},
-	}
+	}, nil
 }
 
 // connect starts the process and asks it what it is.
@@ -135,19 +161,26 @@ func (i *instance) connect(ctx context.Context) error {
 	}
 	i.conn = client.Conn
 	i.about, err = sdk.Describe(ctx, i.conn)
+	if errors.Is(err, sdk.ErrInvalid) || errors.Is(err, sdk.ErrLimit) || errors.Is(err, sdk.ErrUnsupported) {
+		return fmt.Errorf("%w: %w", ErrIncompatible, err)
+	}
 	return err
 }
 
-// recognize compares what a plugin says of itself with its declaration.
-func (s *supervisor) recognize(about sdk.Description) error {
+// recognize compares what a plugin says of itself with its declaration, and
+// reads its schema.
+func (s *supervisor) recognize(inst *instance) (err error) {
+	about := inst.about
 	switch {
 	case about.Kind != s.decl.Kind:
 		return fmt.Errorf("%w: declared as %s, it says that it is a %s plugin", ErrIncompatible, s.decl.Kind, about.Kind)
 	case s.decl.Path == "" && about.Name != s.decl.Name:
 		return fmt.Errorf("%w: the built-in %s calls itself %s", ErrIncompatible, s.decl.Name, about.Name)
-	default:
-		return nil
 	}
+	if inst.schema, err = schema.Compile(about.ConfigSchema); err != nil {
+		return fmt.Errorf("%w: its configuration schema: %w", ErrIncompatible, err)
+	}
+	return nil
 }
 
 // end asks the process to end, and makes it end after grace. It returns when
@@ -156,6 +189,9 @@ func (i *instance) end(grace time.Duration) {
 	timer := time.AfterFunc(grace, i.proc.kill)
 	defer timer.Stop()
 	i.client.Kill()
+	if i.proc.dir != "" { // the library leaves it behind when nothing was started
+		_ = os.RemoveAll(i.proc.dir) // what is left is swept at the next start
+	}
 }
 
 // explainLaunch gives the library's errors a kind.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-plugin"
 
@@ -34,11 +36,19 @@ func TestMain(m *testing.M) {
 		doomedHost(os.Args[2])
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == "counting-host" {
+		countingHost(os.Args[2])
+		return
+	}
 	os.Exit(m.Run())
 }
 
 func servePlugin(kind sdk.Kind, name string) {
 	if err := builtin.Serve(kind, name, "1.2.3"); err == nil {
+		return
+	}
+	if serve, ok := rawPlugins()[name]; ok {
+		serve()
 		return
 	}
 	switch name {
@@ -56,17 +66,25 @@ func servePlugin(kind sdk.Kind, name string) {
 		fmt.Println("1|1|tcp|127.0.0.1:1|grpc|")
 		select {}
 	}
+	switch name {
+	case "stubborn": // the library's server ends, the process does not
+		defer func() { select {} }()
+	case "parent":
+		if err := exec.Command("/bin/sleep", "1000").Start(); err != nil {
+			panic(err)
+		}
+	}
 	p := sdk.Plugin{Name: name, Version: "1.2.3", Kind: kind}
 	switch kind {
 	case sdk.KindRegistry:
-		p.Registry = puppet{}
+		p.Registry, p.ConfigSchema = puppet{}, puppetSchema
 	case sdk.KindIngest:
 		p.Ingester = counter{}
 	case sdk.KindTransport:
 		p.Streams = loopback{}
 	}
 	if name == "wrong-kind" {
-		p.Kind, p.Registry, p.Ingester = sdk.KindIngest, nil, counter{}
+		p.Kind, p.Registry, p.Ingester, p.ConfigSchema = sdk.KindIngest, nil, counter{}, ""
 	}
 	sdk.Serve(p)
 }
@@ -76,9 +94,14 @@ type nopPlugin struct{ plugin.NetRPCUnsupportedPlugin }
 // puppet is a registry that does what the configuration tells it to.
 type puppet struct{}
 
+const puppetSchema = `{"type":"object","additionalProperties":false,"properties":{
+	"do":{"type":"string"},"arg":{"type":"string"},"password":{"type":"string","writeOnly":true}}}`
+
 type puppetConfig struct {
 	Do  string `json:"do"`
 	Arg string `json:"arg"`
+
+	Password string `json:"password"`
 }
 
 func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string, error] {
@@ -100,6 +123,8 @@ func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string
 		case "hang":
 			<-ctx.Done()
 			yield("", ctx.Err())
+		case "exit":
+			os.Exit(3)
 		}
 	}
 }
@@ -140,11 +165,64 @@ func (puppet) Credential(ctx context.Context, cfg sdk.Config, _ string) (sdk.Cre
 		cmd := exec.Command("/bin/sleep", "1000")
 		err := cmd.Start()
 		return sdk.Credential{Username: strconv.Itoa(cmd.Process.Pid)}, err
+	case "stray": // a child that leaves session and group
+		cmd := exec.Command("/bin/sleep", "1000")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		err := cmd.Start()
+		return sdk.Credential{Username: strconv.Itoa(cmd.Process.Pid)}, err
+	case "fall": // a panic that no handler can catch
+		go func() { panic("from a height") }()
+		<-ctx.Done()
+	case "big":
+		n, _ := strconv.Atoi(c.Arg)
+		return sdk.Credential{Username: strings.Repeat("x", n)}, nil
+	case "files":
+		n := 0
+		for ; ; n++ {
+			if _, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0); err != nil {
+				return sdk.Credential{Username: strconv.Itoa(n)}, nil
+			}
+		}
+	case "flood":
+		line := []byte(strings.Repeat("flood ", 1000) + "\n")
+		for _, fd := range []int{1, 2} {
+			go func() {
+				for {
+					_, _ = syscall.Write(fd, line)
+				}
+			}()
+		}
+		go func() {
+			for {
+				_, _ = os.Stdout.Write(line) // over the connection
+			}
+		}()
+	case "leak":
+		slog.Error("logging in", "url", "https://me:"+c.Password+"@registry.example")
+		return sdk.Credential{}, fmt.Errorf("%w: get https://me:%s@registry.example", sdk.ErrUnauthorized, c.Password)
+	case "processors":
+		status, err := os.ReadFile("/proc/self/status")
+		return sdk.Credential{Username: string(status)}, err
+	case "sleep": // until the file named by arg is there
+		for {
+			if _, err := os.Stat(c.Arg); err == nil {
+				break
+			}
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+				return sdk.Credential{}, ctx.Err()
+			}
+		}
 	case "limits":
 		limits, err := os.ReadFile("/proc/self/limits")
 		return sdk.Credential{Username: string(limits)}, err
 	}
 	return sdk.Credential{Username: strconv.Itoa(os.Getpid())}, nil
+}
+
+func (puppet) DecodePush(_ context.Context, _ sdk.Config, event sdk.PushEvent) ([]sdk.Push, error) {
+	return []sdk.Push{{Tag: strconv.Itoa(len(event.Body))}}, nil
 }
 
 func (puppet) Diagnose(context.Context, sdk.Config) ([]sdk.Step, error) { return nil, nil }

@@ -19,10 +19,13 @@ type Options struct {
 	Declared []Declaration
 	// Builtins are the plugins that this program serves itself.
 	Builtins []Builtin
+	// PluginDir is the folder that the executables of declared plugins lie in;
+	// links that lead out of it are not followed. Empty: anywhere.
+	PluginDir string
 	// SelfExec is the command that serves a built-in, to which kind and name are
 	// appended. Default: this program with "plugin serve".
 	SelfExec []string
-	// RuntimeDir holds the sockets, mode 0700. Its path is short, for a socket's
+	// RuntimeDir, which is made, holds the sockets, mode 0700. Its path is short, for a socket's
 	// path has at most 107 bytes. It belongs to this host alone: what a crash
 	// left in it is swept away.
 	RuntimeDir string
@@ -40,6 +43,8 @@ type Options struct {
 	HealthMisses  int           // in a row before a process is killed; default 3
 	DrainTimeout  time.Duration // for calls in flight at the end; default 5 s
 	StopGrace     time.Duration // for a polite end before SIGKILL; default 3 s
+
+	protocol int // the present version of the contract; a test's host is of another time
 }
 
 // Builtin names one plugin that this program serves itself.
@@ -73,6 +78,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.HealthMisses == 0 {
 		o.HealthMisses = 3
 	}
+	if o.protocol == 0 {
+		o.protocol = sdk.ProtocolVersion
+	}
 	return o, err
 }
 
@@ -81,14 +89,16 @@ func (o Options) validate() error {
 	if !filepath.IsAbs(o.RuntimeDir) || len(o.RuntimeDir) > maxRuntimeDir {
 		errs = append(errs, fmt.Errorf("runtime folder %q: give a path from the root of at most %d bytes", o.RuntimeDir, maxRuntimeDir))
 	}
-	type key struct {
-		kind sdk.Kind
-		name string
+	if o.PluginDir != "" && !filepath.IsAbs(o.PluginDir) {
+		errs = append(errs, fmt.Errorf("plugin folder %q: give a path from the root", o.PluginDir))
 	}
-	seen := map[key]bool{}
+	seen := map[slotKey]bool{}
 	for _, d := range o.Declared {
 		errs = append(errs, d.Validate(o.AllowUnverified))
-		k := key{d.Kind, d.Name}
+		if o.PluginDir != "" && d.Path != "" && !inside(o.PluginDir, d.Path) {
+			errs = append(errs, fmt.Errorf("plugin %s/%s: %s is not in the plugin folder %s", d.Kind, d.Name, d.Path, o.PluginDir))
+		}
+		k := slotKey{d.Kind, d.Name}
 		if seen[k] {
 			errs = append(errs, fmt.Errorf("plugin %s/%s is declared twice", d.Kind, d.Name))
 		}
@@ -115,7 +125,7 @@ func (o Options) declarations() []Declaration {
 }
 
 // prepareRuntimeDir makes the folder of the sockets, private to this user, and
-// sweeps away what a host that was killed left there.
+// sweeps away what a host that was killed left there, processes included.
 func prepareRuntimeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("plughost: making the runtime folder: %w", err)
@@ -123,6 +133,7 @@ func prepareRuntimeDir(dir string) error {
 	if err := os.Chmod(dir, 0o700); err != nil { // a folder of somebody else's
 		return fmt.Errorf("plughost: securing the runtime folder: %w", err)
 	}
+	killStrays(dir)
 	left, err := filepath.Glob(filepath.Join(dir, "plugin-dir*"))
 	if err != nil {
 		return fmt.Errorf("plughost: sweeping the runtime folder: %w", err)

@@ -10,31 +10,50 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
 )
 
+// socketDirVariable is where go-plugin tells a plugin its socket folder. The
+// folder is made for one process, so the variable marks its descendants too.
+const socketDirVariable = "PLUGIN_UNIX_SOCKET_DIR"
+
 // pipeGrace is how long after its end a process's output is still read. Only a
 // grandchild that left the process group can hold the pipes open that long.
 const pipeGrace = 500 * time.Millisecond
+
+const (
+	// A file that was open for writing a moment ago cannot be executed until
+	// every copy of that descriptor is closed, and a process that is being
+	// started elsewhere has one for an instant.
+	busyTries = 50
+	busyWait  = 10 * time.Millisecond
+)
 
 // process is one plugin process: go-plugin's runner, with the difference that
 // it starts from the launcher's thread, leads a process group that dies with
 // it, and is reaped whether or not anybody still reads its output.
 type process struct {
 	launcher *launcher
-	cmd      *exec.Cmd
-	image    *os.File // to execute; nil for cmd.Path
+	path     string   // what is executed
+	args     []string // as the process sees them, its name first
+	env      []string
+	image    *os.File // the process's descriptor 3; may be nil
 	limits   Limits
 	dir      string // of its socket
+
+	cmd *exec.Cmd // after Start
 
 	stdout, stderr *os.File
 	exited         chan struct{} // closed when it is gone
 	err            error         // how it ended; after exited
+	left           int           // processes of its own that it left behind; after exited
 
 	mu     sync.Mutex
 	reaped bool
+	forced bool // it was killed
 	pid    int
 }
 
@@ -51,18 +70,13 @@ func (p *process) Start(context.Context) error {
 		return errors.Join(fmt.Errorf("opening a pipe: %w", err), outR.Close(), outW.Close())
 	}
 	p.stdout, p.stderr = outR, errR
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = nil, outW, errW
-	p.cmd.SysProcAttr = processAttributes()
-	if p.image != nil {
-		p.cmd.ExtraFiles = []*os.File{p.image}
-	}
-	err = p.launcher.do(p.cmd.Start)
+	err = p.execute(outW, errW)
 	outW.Close()
 	errW.Close()
 	if err != nil {
 		outR.Close()
 		errR.Close()
-		return fmt.Errorf("executing %s: %w", p.cmd.Args[0], err)
+		return fmt.Errorf("executing %s: %w", p.args[0], err)
 	}
 	p.mu.Lock()
 	p.pid = p.cmd.Process.Pid
@@ -76,15 +90,35 @@ func (p *process) Start(context.Context) error {
 	return nil
 }
 
+// execute starts the program, again as long as its image is busy.
+func (p *process) execute(stdout, stderr *os.File) (err error) {
+	for range busyTries {
+		p.cmd = &exec.Cmd{
+			Path: p.path, Args: p.args, Env: p.env, Stdout: stdout, Stderr: stderr, // no input
+			SysProcAttr: processAttributes(),
+		}
+		if p.image != nil {
+			p.cmd.ExtraFiles = []*os.File{p.image}
+		}
+		if err = p.launcher.start(p.limits.CPU, p.cmd.Start); !errors.Is(err, syscall.ETXTBSY) {
+			return err
+		}
+		time.Sleep(busyWait)
+	}
+	return err
+}
+
 // reap waits for the end of the process and kills what it left behind. It runs
 // in its own goroutine, which ends with the process.
 func (p *process) reap() {
 	if awaitExit(p.pid) {
-		p.kill() // while the dead leader still holds the group's number
+		p.left = len(strays(p.dir))
+		p.killGroup() // while the dead leader still holds the group's number
 		p.gone()
 	}
 	p.err = p.cmd.Wait()
 	p.gone()
+	killStrays(p.dir)
 	close(p.exited)
 	time.AfterFunc(pipeGrace, func() {
 		p.stdout.Close()
@@ -99,8 +133,22 @@ func (p *process) gone() {
 	p.reaped = true
 }
 
-// kill ends the process group at once. It does nothing after the end.
+// kill ends the process, and its group, at once. It does nothing after the end.
 func (p *process) kill() {
+	p.mu.Lock()
+	p.forced = p.forced || !p.reaped
+	p.mu.Unlock()
+	p.killGroup()
+}
+
+// killed reports whether the process did not end by itself.
+func (p *process) killed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.forced
+}
+
+func (p *process) killGroup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pid != 0 && !p.reaped {
@@ -121,13 +169,13 @@ func (p *process) Kill(context.Context) error {
 }
 
 // Stdout is the pipe of the handshake.
-func (p *process) Stdout() io.ReadCloser { return p.stdout }
+func (p *process) Stdout() io.ReadCloser { return pacedReader{p.stdout, newPace(p.exited)} }
 
 // Stderr is the pipe of the log.
-func (p *process) Stderr() io.ReadCloser { return p.stderr }
+func (p *process) Stderr() io.ReadCloser { return pacedReader{p.stderr, newPace(p.exited)} }
 
 // Name is the executable as it was declared.
-func (p *process) Name() string { return p.cmd.Args[0] }
+func (p *process) Name() string { return p.args[0] }
 
 // ID is the process id.
 func (p *process) ID() string {

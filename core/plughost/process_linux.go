@@ -8,20 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// selfPath is this program, even if its file was replaced meanwhile.
-	selfPath = "/proc/self/exe"
-	// imagePath is the first of a child's extra files.
-	imagePath = "/proc/self/fd/3"
-	// runtimeRoom is what Go's runtime may map beyond the memory limit: arenas
-	// come in pieces of 64 MiB, and threads have stacks.
-	runtimeRoom = 256 << 20
-)
+// runtimeRoom is what Go's runtime may map beyond the memory limit: arenas
+// come in pieces of 64 MiB, and threads have stacks.
+const runtimeRoom = 256 << 20
 
-// processAttributes makes a process lead its own group, and die with the
-// thread that starts it.
+// processAttributes makes a process lead a session, and with it a group, of its
+// own, and die with the thread that starts it. In its own session it can
+// neither join the host's group nor reach a terminal.
 func processAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // limitProcess sets the kernel's limits. Memory is limited as RLIMIT_DATA, the
@@ -45,6 +40,29 @@ func limitProcess(pid int, l Limits) error {
 		}
 	}
 	return nil
+}
+
+// onProcessors runs f with the calling thread, and therefore what it starts,
+// confined to n of the processors that this process may use. turn chooses
+// which, so that plugins spread over them. The thread belongs to the caller.
+func onProcessors(n, turn int, f func() error) error {
+	var all, some unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil || all.Count() <= n {
+		return f() // nothing to take away
+	}
+	var usable []int
+	for cpu := 0; len(usable) < all.Count(); cpu++ {
+		if all.IsSet(cpu) {
+			usable = append(usable, cpu)
+		}
+	}
+	for i := range n {
+		some.Set(usable[(turn*n+i)%len(usable)])
+	}
+	if err := unix.SchedSetaffinity(0, &some); err != nil {
+		return fmt.Errorf("limiting processors: %w", err)
+	}
+	return errors.Join(f(), unix.SchedSetaffinity(0, &all))
 }
 
 // awaitExit waits for a child's end without reaping it, and reports whether it

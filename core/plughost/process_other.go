@@ -10,14 +10,12 @@ import (
 // Elsewhere than on Linux the daemon is for trying things out: plugins run, but
 // the kernel neither limits them nor kills them with the host (the SDK's watch
 // over the parent does that within a second).
-const (
-	selfPath  = ""
-	imagePath = ""
-)
 
 func processAttributes() *syscall.SysProcAttr { return nil }
 
 func limitProcess(int, Limits) error { return nil }
+
+func onProcessors(_, _ int, f func() error) error { return f() }
 
 func awaitExit(int) bool { return false }
 
@@ -26,3 +24,7 @@ func killGroup(pid int) {
 		_ = p.Kill()
 	}
 }
+
+func killStrays(string) {}
+
+func strays(string) []int { return nil }

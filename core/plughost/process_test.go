@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/muster-sec/muster/plugins/sdk"
+	"github.com/muster-sec/muster/plugins/sdk/sdktest"
 )
 
 // awaitGone waits until a process has ended.
@@ -48,6 +51,73 @@ func TestChildrenOfAPluginDieWithIt(t *testing.T) {
 		t.Fatalf("exit gives %v", err)
 	}
 	awaitGone(t, pid)
+}
+
+// TestStraysDieToo: a child that left session and group of its plugin.
+func TestStraysDieToo(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, nil)
+	child, err := h.puppet(t, `{"do":"stray"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group, err := syscall.Getpgid(pid); err != nil || group != pid {
+		t.Fatalf("the child did not leave: %d, %v", group, err)
+	}
+	if _, err := h.puppet(t, `{"do":"exit"}`); !errors.Is(err, sdk.ErrUnavailable) {
+		t.Fatalf("exit gives %v", err)
+	}
+	awaitGone(t, pid)
+}
+
+// TestStraysOfAKilledHost: the next host in the same place ends what the last
+// one could not.
+func TestStraysOfAKilledHost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stray := exec.Command("/bin/sleep", "1000")
+	stray.Env = []string{socketDirVariable + "=" + dir + "/plugin-dir1"}
+	other := exec.Command("/bin/sleep", "1000")
+	other.Env = []string{socketDirVariable + "=" + dir + "2/plugin-dir1"}
+	for _, cmd := range []*exec.Cmd{stray, other} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	})
+	if err := prepareRuntimeDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	awaitGone(t, stray.Process.Pid)
+	if err := syscall.Kill(other.Process.Pid, 0); err != nil {
+		t.Errorf("somebody else's process is gone: %v", err)
+	}
+}
+
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	if runtime.NumCPU() < 2 {
+		t.Skip("SKIP: this machine has one processor")
+	}
+	h := startHost(t, func(o *Options) {
+		o.Declared = []Declaration{{Name: "puppet", Kind: sdk.KindRegistry, Limits: Limits{CPU: 1}}}
+	})
+	status, err := h.puppet(t, `{"do":"processors"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(status, "Cpus_allowed_list:")
+	list, _, _ = strings.Cut(list, "\n")
+	if n, err := strconv.Atoi(strings.TrimSpace(list)); err != nil || n < 0 {
+		t.Errorf("it may run on processors %q", list)
+	}
 }
 
 func TestKernelLimits(t *testing.T) {
@@ -132,6 +202,59 @@ func TestNoOrphans(t *testing.T) {
 	}
 	awaitGone(t, pid)
 	_ = host.Wait()
+}
+
+// TestNothingLeaksPerLaunch launches and loses plugins in a process where
+// nothing else goes on, and counts what is left.
+func TestNothingLeaksPerLaunch(t *testing.T) {
+	t.Parallel()
+	path, _ := self(t)
+	dir, err := os.MkdirTemp("", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	out, err := exec.Command(path, "counting-host", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var before, after [2]int // goroutines, descriptors
+	if _, err := fmt.Sscan(string(out), &before[0], &before[1], &after[0], &after[1]); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+	if after[0] > before[0]+1 || after[1] > before[1]+1 { // a leak shows several times
+		t.Errorf("goroutines and descriptors: %v after the first, %v after the last", before, after)
+	}
+}
+
+// countingHost prints the numbers of goroutines and descriptors after the
+// first launches and after as many more.
+func countingHost(dir string) {
+	try := func(name string, cfg string) {
+		d := Declaration{
+			Name: "tried", Kind: sdk.KindRegistry, Path: "/proc/self/exe", Args: []string{"plugin", "serve", "registry", name},
+		}
+		if _, err := Try(context.Background(), d, sdktest.Options{Config: sdk.Config(cfg)}, Options{RuntimeDir: dir + "/p"}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	for range 2 {
+		for range 3 {
+			try("puppet", `{"do":"exit"}`) // a crash
+			try("no-handshake", `{}`)
+		}
+		var goroutines, descriptors int
+		for range 100 { // what is ending ends within a second
+			entries, _ := os.ReadDir("/proc/self/fd")
+			g, d := runtime.NumGoroutine(), len(entries)
+			if g == goroutines && d == descriptors {
+				break
+			}
+			goroutines, descriptors = g, d
+			<-time.After(pipeGrace + 100*time.Millisecond)
+		}
+		fmt.Println(goroutines, descriptors)
+	}
 }
 
 // doomedHost runs a host, prints the pid of its plugin and waits to be killed.

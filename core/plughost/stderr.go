@@ -26,6 +26,7 @@ const (
 // becomes a record with the line as text. It is an io.Writer that never fails.
 type logLines struct {
 	log   *slog.Logger
+	mask  func(string) string // takes secrets out
 	limit *rate.Limiter
 
 	mu      sync.Mutex
@@ -34,8 +35,8 @@ type logLines struct {
 	dropped int  // lines over the rate, not yet told of
 }
 
-func newLogLines(log *slog.Logger) *logLines {
-	return &logLines{log: log, limit: rate.NewLimiter(linesPerSec, lineBurst)}
+func newLogLines(log *slog.Logger, mask func(string) string) *logLines {
+	return &logLines{log: log, mask: mask, limit: rate.NewLimiter(linesPerSec, lineBurst)}
 }
 
 // Write takes any piece of the output.
@@ -72,7 +73,7 @@ func (l *logLines) forward() {
 		l.log.WarnContext(ctx, "plugin log lines dropped", "lines", l.dropped)
 		l.dropped = 0
 	}
-	level, attrs := readLine(line)
+	level, attrs := readLine([]byte(l.mask(string(line))))
 	if l.cut {
 		attrs = append(attrs, slog.Bool("truncated", true))
 	}

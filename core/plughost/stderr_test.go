@@ -10,6 +10,8 @@ import (
 
 func lines(write func(*logLines)) string {
 	var out bytes.Buffer
+	secrets := masker{}
+	secrets.add("hunter2")
 	write(newLogLines(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -18,7 +20,7 @@ func lines(write func(*logLines)) string {
 			}
 			return a
 		},
-	}))))
+	})), secrets.mask))
 	return out.String()
 }
 
@@ -35,6 +37,7 @@ func TestLogLines(t *testing.T) {
 		"panic":           {"panic: boo\n", `level=ERROR msg="plugin log" text="panic: boo"`},
 		"not UTF-8":       {"a\xff\n", "text=\"a\uFFFD\""},
 		"several":         {"a\n\n  \nb\n", "text=b"},
+		"secret":          {"login as me:hunter2\n", `text="login as me:****"`},
 		"unfinished":      {"no end", ""},
 		"a broken object": {"{\n", "text={"},
 		"null":            {"null\n", "text=null"},
@@ -82,7 +85,7 @@ func FuzzLogLines(f *testing.F) {
 	f.Add([]byte("{\"msg\":\"x\",\"level\":null}\nplain\n"), 3)
 	f.Add([]byte("\n\n{\n}\n"), 2)
 	f.Fuzz(func(t *testing.T, out []byte, piece int) {
-		l := newLogLines(slog.New(slog.NewJSONHandler(new(bytes.Buffer), nil)))
+		l := newLogLines(slog.New(slog.NewJSONHandler(new(bytes.Buffer), nil)), new(masker).mask)
 		piece = max(1, min(piece, len(out)))
 		for len(out) > 0 {
 			n := min(piece, len(out))

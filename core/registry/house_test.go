@@ -255,9 +255,19 @@ func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository st
 	return nil
 }
 
+// answer changes what happens before a tag is resolved.
+func (f *fakeLister) answer(resolve func(repository, tag string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.resolve = resolve
+}
+
 func (f *fakeLister) ResolveTag(ctx context.Context, _ model.Registry, repository, tag string) (model.ListedImage, error) {
-	if f.resolve != nil {
-		if err := f.resolve(repository, tag); err != nil {
+	f.mu.Lock()
+	resolve := f.resolve
+	f.mu.Unlock()
+	if resolve != nil {
+		if err := resolve(repository, tag); err != nil {
 			return model.ListedImage{}, err
 		}
 	}

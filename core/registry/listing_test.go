@@ -158,7 +158,7 @@ func TestStopEndsAListingAndForgetsWhatWaits(t *testing.T) {
 	}
 	reached, release := make(chan struct{}), make(chan struct{})
 	var calls atomic.Int32
-	h.lister.resolve = func(string, string) error {
+	h.lister.answer(func(string, string) error {
 		if calls.Add(1) == 300 {
 			close(reached)
 		}
@@ -166,7 +166,7 @@ func TestStopEndsAListingAndForgetsWhatWaits(t *testing.T) {
 			<-release
 		}
 		return nil
-	}
+	})
 	stop := h.running(t)
 	defer stop()
 	run, err := h.Scan(t.Context(), model.System(), "shop")
@@ -191,7 +191,7 @@ func TestStopEndsAListingAndForgetsWhatWaits(t *testing.T) {
 	if err := h.Stop(t.Context(), model.System(), "shop"); err != nil {
 		t.Errorf("stopping what does not run: %v", err)
 	}
-	h.lister.resolve = nil
+	h.lister.answer(nil)
 	if next, err := h.Scan(t.Context(), model.System(), "shop"); err != nil || next.ID == run.ID {
 		t.Errorf("the next start gives run %d, error %v", next.ID, err)
 	}
@@ -209,12 +209,12 @@ func TestAKilledListingIsTakenUpAgain(t *testing.T) {
 	content := h.lister.content
 	blocked := make(chan struct{})
 	var calls atomic.Int32
-	h.lister.resolve = func(string, string) error {
+	h.lister.answer(func(string, string) error {
 		if calls.Add(1) > 220 {
 			<-blocked
 		}
 		return nil
-	}
+	})
 	stop := h.running(t)
 	run, err := h.Scan(t.Context(), model.System(), "shop")
 	if err != nil {
@@ -227,8 +227,8 @@ func TestAKilledListingIsTakenUpAgain(t *testing.T) {
 		}
 		return model.JobFailed
 	})
+	h.lister.answer(func(string, string) error { return errors.New("killed") })
 	close(blocked)
-	h.lister.resolve = func(string, string) error { return errors.New("killed") }
 	stop()
 	h.close(t)
 

@@ -1,8 +1,11 @@
 package limit
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -64,4 +67,48 @@ func TestWithDefaults(t *testing.T) {
 	if got.Layers != 3 || got.Ratio != Defaults().Ratio {
 		t.Errorf("layers %d, ratio %d", got.Layers, got.Ratio)
 	}
+}
+
+func TestZipEntries(t *testing.T) {
+	t.Parallel()
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	for i := range 300 {
+		if _, err := w.Create(strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What looks like entries in a file's content does not count.
+	f, err := w.CreateHeader(&zip.FileHeader{Name: "nested.zip", Method: zip.Store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(bytes.Repeat([]byte("PK\x01\x02"), 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := ZipEntries(buf.Bytes()); got != 301 {
+		t.Errorf("%d entries, want 301", got)
+	}
+	// A directory that says it is elsewhere hides nothing.
+	lying := buf.Bytes()
+	copy(lying[len(lying)-6:], "\xff\xff\xff\x7f")
+	if got := ZipEntries(lying); got < 301 {
+		t.Errorf("%d entries of a lying directory", got)
+	}
+	if got := ZipEntries(nil); got != 0 {
+		t.Errorf("%d entries of nothing", got)
+	}
+}
+
+func FuzzZipEntries(f *testing.F) {
+	f.Add([]byte("PK\x05\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+		if err == nil && int64(len(r.File)) > ZipEntries(data) {
+			t.Errorf("%d entries were promised, %d read", ZipEntries(data), len(r.File))
+		}
+	})
 }

@@ -1,7 +1,7 @@
 // Package pull opens image references: it resolves a name to images by way of
 // manifests and indexes, checks every document against its digest before it is
-// believed, and hands out layers as streams. It reads registries and OCI layout
-// folders and writes nothing.
+// believed, and hands out layers as streams. It reads registries, OCI layout
+// folders and saved archives, and writes nothing.
 package pull
 
 import (
@@ -105,7 +105,8 @@ type document struct {
 }
 
 // Open resolves a reference to images: [docker://]HOST/REPOSITORY[:TAG|@DIGEST]
-// in a registry, or oci:FOLDER[:NAME] in an OCI layout. Without AllPlatforms it
+// in a registry, oci:FOLDER[:NAME] in an OCI layout, or docker-archive:FILE[:NAME]
+// in a file that "docker save" wrote. Without AllPlatforms it
 // returns exactly one. With AllPlatforms, an image of the index that cannot be
 // opened does not hide the others: what could be opened is returned together
 // with the error; attestations and other artifacts of the index are passed over.

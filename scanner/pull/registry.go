@@ -23,6 +23,9 @@ func open(ctx context.Context, ref string, o Options) (source, error) {
 	if folder, ok := strings.CutPrefix(ref, "oci:"); ok {
 		return openLayout(folder, o)
 	}
+	if file, ok := strings.CutPrefix(ref, "docker-archive:"); ok {
+		return openArchive(file, o)
+	}
 	return openRegistry(ctx, strings.TrimPrefix(ref, "docker://"), o)
 }
 

@@ -232,11 +232,24 @@ func (c *cluster) run(tb testing.TB, f *federation, change ...func(*link.AgentCo
 	tb.Cleanup(stopped)
 }
 
+// address is where members dial; move changes it.
+func (f *federation) address() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.addr
+}
+
+func (f *federation) move(addr string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.addr = addr
+}
+
 type dialer struct{ f *federation }
 
 func (d dialer) Dial(ctx context.Context) (net.Conn, error) {
 	var nd net.Dialer
-	return nd.DialContext(ctx, "tcp", d.f.addr)
+	return nd.DialContext(ctx, "tcp", d.f.address())
 }
 
 func (c *cluster) Credential(context.Context) (session.Credential, error) {

@@ -85,10 +85,10 @@ func TestMemberReturnsAfterThePrimaryWasAway(t *testing.T) {
 	t.Parallel()
 	f := start(t, memstore.NewPrimary(priority(), 1), options())
 	f.write(t, record("rule", 1, "x"))
-	addr := f.addr
+	addr := f.address()
 	c := f.join(t, "a")
 	wait(t, "first sync", func() bool { return f.equal(c) })
-	f.addr = "127.0.0.1:1" // nobody there
+	f.move("127.0.0.1:1") // nobody there
 	for _, s := range f.hub.Status() {
 		sess, err := f.hub.Session(s.Peer.ID)
 		check(t, err)
@@ -96,7 +96,7 @@ func TestMemberReturnsAfterThePrimaryWasAway(t *testing.T) {
 	}
 	wait(t, "waiting", func() bool { s := c.agent.Status(); return s.Attempts > 1 && s.Reason != "" })
 	f.write(t, record("rule", 2, "y"))
-	f.addr = addr
+	f.move(addr)
 	wait(t, "second sync", func() bool { return f.equal(c) && c.agent.Status().State == link.StateSynced })
 }
 

@@ -2,7 +2,6 @@ package sdktest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/muster-sec/muster/plugins/sdk"
+	"github.com/muster-sec/muster/plugins/sdk/schema"
 )
 
 // Options give the suite something to work with. What needs an option that is
@@ -99,7 +99,7 @@ func Check(ctx context.Context, conn grpc.ClientConnInterface, o Options) Report
 		return report
 	}
 	report.Results = append(report.Results, Result{Name: describe.name})
-	checks := baseChecks(conn, report.Plugin)
+	checks := baseChecks(conn, report.Plugin, o)
 	switch report.Plugin.Kind {
 	case sdk.KindRegistry:
 		checks = append(checks, registryChecks(conn, report.Plugin, o)...)
@@ -131,10 +131,12 @@ func (c check) result(ctx context.Context) Result {
 	}
 }
 
-func baseChecks(conn grpc.ClientConnInterface, about sdk.Description) []check {
+func baseChecks(conn grpc.ClientConnInterface, about sdk.Description, o Options) []check {
 	return []check{
 		{"has a configuration schema", func(context.Context) error { return checkSchema(about.ConfigSchema) },
 			`publish a JSON Schema of type "object" in ConfigSchema, with "writeOnly": true on secrets`},
+		{"takes the configuration that was given", func(context.Context) error { return checkConfig(about.ConfigSchema, o.Config) },
+			"change the configuration or the schema: a host refuses what does not fit before the plugin sees it"},
 		{"answers health checks in time, also many at once", func(ctx context.Context) error { return checkHealth(ctx, conn) },
 			"Health must answer within two seconds and not wait for anything else"},
 		{"refuses calls of other kinds", func(ctx context.Context) error { return checkOtherKind(ctx, conn, about.Kind) },
@@ -142,30 +144,31 @@ func baseChecks(conn grpc.ClientConnInterface, about sdk.Description) []check {
 	}
 }
 
-func checkSchema(schema string) error {
-	if schema == "" {
+func checkSchema(text string) error {
+	if text == "" {
 		return skip("it takes no configuration")
 	}
-	var s struct {
-		Type       string `json:"type"`
-		Properties map[string]struct {
-			WriteOnly bool `json:"writeOnly"`
-		} `json:"properties"`
+	s, err := schema.Compile(text)
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal([]byte(schema), &s); err != nil {
-		return fmt.Errorf("the schema is not JSON: %w", err)
-	}
-	if s.Type != "object" {
-		return fmt.Errorf("the schema is of type %q", s.Type)
-	}
-	for name, property := range s.Properties {
-		for _, word := range []string{"password", "token", "secret"} {
-			if strings.Contains(strings.ToLower(name), word) && !property.WriteOnly {
-				return fmt.Errorf("the property %q looks like a secret and is not marked as one", name)
-			}
-		}
+	if names := s.Unmarked(); len(names) > 0 {
+		return fmt.Errorf("%s: looks like a secret and is not marked as one", strings.Join(names, ", "))
 	}
 	return nil
+}
+
+// checkConfig holds the configuration that was given against the schema, as a
+// host does before every call.
+func checkConfig(text string, cfg sdk.Config) error {
+	if cfg == nil {
+		return skip("no configuration was given")
+	}
+	s, err := schema.Compile(text)
+	if err != nil {
+		return err
+	}
+	return s.Validate(cfg)
 }
 
 func checkHealth(ctx context.Context, conn grpc.ClientConnInterface) error {

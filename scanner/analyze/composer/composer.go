@@ -15,7 +15,7 @@ import (
 )
 
 // maxBytes bounds one file; real ones have some hundred kilobytes.
-const maxBytes = 32 << 20
+const maxBytes = 4 << 20
 
 // Analyzer recognises installed.json.
 type Analyzer struct{}

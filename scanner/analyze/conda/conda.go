@@ -17,7 +17,7 @@ import (
 )
 
 // maxBytes bounds one file, which lists the files of its package.
-const maxBytes = 32 << 20
+const maxBytes = 16 << 20
 
 // errIncomplete is reported for a record without a name or a version.
 var errIncomplete = errors.New("conda: record without name or version")

@@ -54,7 +54,7 @@ func (a *archive) read(name string, data []byte, depth int) error {
 	if err := limit.Check("java_archive_depth", maxDepth, int64(depth)); err != nil {
 		return err
 	}
-	if err := limit.Check("java_archive_entries", maxEntries, entriesAtMost(data)); err != nil {
+	if err := limit.Check("java_archive_entries", maxEntries, limit.ZipEntries(data)); err != nil {
 		return err
 	}
 	directory, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
@@ -203,27 +203,4 @@ func (a *archive) identify(name string, data []byte, m manifest) (Artifact, bool
 	}
 	file.GroupID, ok, err = a.index.GroupOf(file.ArtifactID, file.Version)
 	return file, ok, err
-}
-
-// entriesAtMost bounds the number of files that a zip's directory may name,
-// without reading it: each begins with a signature, and the directory lies
-// between where its end says it begins and the end of the archive.
-func entriesAtMost(data []byte) int64 {
-	const endBytes, maxComment = 22, 65535
-	tail := data[max(0, len(data)-endBytes-maxComment):]
-	end := bytes.LastIndex(tail, []byte("PK\x05\x06"))
-	start := uint64(0)
-	if end >= 0 && len(tail)-end >= endBytes {
-		at := uint64(len(data) - len(tail) + end)
-		size, offset := littleEndian32(tail[end+12:]), littleEndian32(tail[end+16:])
-		// Offsets of more than 32 bits, and those that lead nowhere, count as 0.
-		if offset < at && size < at && offset != 1<<32-1 {
-			start = min(offset, at-size)
-		}
-	}
-	return int64(bytes.Count(data[start:], []byte("PK\x01\x02")))
-}
-
-func littleEndian32(b []byte) uint64 {
-	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24
 }

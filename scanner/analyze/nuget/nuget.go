@@ -14,7 +14,7 @@ import (
 )
 
 // maxBytes bounds one file; real ones have some hundred kilobytes.
-const maxBytes = 32 << 20
+const maxBytes = 4 << 20
 
 // runtimePack is what the SDK puts before the name of the bundled runtime.
 const runtimePack = "runtimepack."

@@ -77,6 +77,9 @@ func (r *run) Read(f analyze.File, body io.Reader) error {
 	} else {
 		packages, err = parse(body)
 	}
+	if tooMany := limit.Check("python_packages", analyze.MaxPackages, int64(len(r.sets)+1)); tooMany != nil {
+		return tooMany
+	}
 	set := inventory.PackageSet{Ecosystem: inventory.Python, Packages: packages}
 	set.Canonical()
 	r.sets = append(r.sets, inventory.SourceSet{Path: f.Path, Set: set})
@@ -114,12 +117,12 @@ func parseEgg(f analyze.File, body io.Reader) ([]inventory.Package, error) {
 }
 
 func eggPackages(held *spool.File) ([]inventory.Package, error) {
+	if err := limit.Check("python_egg_entries", maxEntries, limit.ZipEntries(held.Bytes())); err != nil {
+		return nil, err
+	}
 	archive, err := zip.NewReader(held.Reader(), held.Size())
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return nil, fmt.Errorf("python: egg: %w", err)
-	}
-	if err := limit.Check("python_egg_entries", maxEntries, int64(len(archive.File))); err != nil {
-		return nil, err
 	}
 	for _, entry := range archive.File {
 		if !isEgg(entry.Name) {
