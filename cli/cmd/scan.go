@@ -208,7 +208,7 @@ func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known [
 	if !r.plan.wants(scanSetIDs) {
 		image.SetIDs = nil
 	}
-	if r.plan.wants(scanCompliance) {
+	if r.plan.wants(scanCompliance) && r.text("sbom") == "" { // which says nothing of how an image is built
 		for _, c := range compliance.Run(inv.Inventory, r.plan.profile) {
 			image.Checks = append(image.Checks, report.Check{Check: c})
 		}

@@ -24,9 +24,11 @@ func Table(w io.Writer, d Document) error {
 		if i > 0 {
 			out.printf("\n")
 		}
-		out.image(image)
+		out.image(image, d.judged())
 	}
-	out.printf("\n%s\n", age(d))
+	if d.judged() {
+		out.printf("\n%s\n", age(d))
+	}
 	if out.err != nil {
 		return fmt.Errorf("report: write table: %w", out.err)
 	}
@@ -45,7 +47,10 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
-func (p *printer) image(i Image) {
+// judged reports whether vulnerabilities were looked for at all.
+func (d Document) judged() bool { return d.Database.Revision != "" }
+
+func (p *printer) image(i Image, judged bool) {
 	p.printf("%s (%s)\n", clean(i.Image.Reference), i.Image.Platform)
 	p.printf("  digest    %s\n", i.Image.Digest)
 	p.printf("  system    %s\n", system(i.OS))
@@ -53,7 +58,11 @@ func (p *printer) image(i Image) {
 	if i.Base != nil {
 		p.printf("  base      %s\n", baseLine(*i.Base))
 	}
-	p.printf("  total     %s\n", totalLine(i))
+	if judged {
+		p.printf("  total     %s\n", totalLine(i))
+	} else {
+		p.printf("  total     vulnerabilities were not looked for\n")
+	}
 	for _, b := range i.SBOMs {
 		p.printf("  sbom      %s (%s)\n", clean(b.Location), clean(b.Format))
 	}
