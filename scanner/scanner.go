@@ -18,6 +18,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/all"
+	"github.com/muster-sec/muster/scanner/eol"
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/layer"
 	"github.com/muster-sec/muster/scanner/limit"
@@ -65,6 +66,9 @@ type Result struct {
 	Findings []match.Finding `json:"findings"`
 	// Gaps are packages that the database could not judge.
 	Gaps []match.Gap `json:"gaps,omitempty"`
+	// EndOfLife is the last day on which the distribution's release gets security
+	// updates; nil when no end is known.
+	EndOfLife *time.Time `json:"end_of_life,omitempty"`
 }
 
 // New returns a scanner.
@@ -138,7 +142,11 @@ func Match(inv ImageInventory, m *match.Matcher) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{ImageInventory: inv, Findings: findings, Gaps: gaps}, nil
+	result := Result{ImageInventory: inv, Findings: findings, Gaps: gaps}
+	if end, known := eol.Of(inv.OS); known {
+		result.EndOfLife = &end
+	}
+	return result, nil
 }
 
 // Report returns the result in the form that package report writes.

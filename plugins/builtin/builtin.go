@@ -6,8 +6,17 @@ package builtin
 import (
 	"fmt"
 
+	"github.com/muster-sec/muster/plugins/ingest/cyclonedx"
+	"github.com/muster-sec/muster/plugins/ingest/grype"
+	"github.com/muster-sec/muster/plugins/ingest/neuvector"
+	"github.com/muster-sec/muster/plugins/ingest/sarif"
 	"github.com/muster-sec/muster/plugins/ingest/trivy"
+	"github.com/muster-sec/muster/plugins/registry/dockerhub"
+	"github.com/muster-sec/muster/plugins/registry/ecr"
+	"github.com/muster-sec/muster/plugins/registry/gitlab"
+	"github.com/muster-sec/muster/plugins/registry/harbor"
 	"github.com/muster-sec/muster/plugins/registry/oci"
+	"github.com/muster-sec/muster/plugins/registry/quay"
 	"github.com/muster-sec/muster/plugins/sdk"
 	"github.com/muster-sec/muster/plugins/transport/direct"
 )
@@ -20,11 +29,22 @@ type Plugin struct {
 	New func(version string) sdk.Plugin
 }
 
-// Plugins returns the list, ordered by kind and name.
+// Plugins returns the list, ordered by kind. Ingest plugins are in the order in
+// which they are asked whether they know a document, the likeliest first: each is
+// a process that is started when it is asked.
 func Plugins() []Plugin {
 	return []Plugin{
+		{sdk.KindRegistry, dockerhub.Name, dockerhub.Plugin},
+		{sdk.KindRegistry, ecr.Name, ecr.Plugin},
+		{sdk.KindRegistry, gitlab.Name, gitlab.Plugin},
+		{sdk.KindRegistry, harbor.Name, harbor.Plugin},
 		{sdk.KindRegistry, oci.Name, oci.Plugin},
+		{sdk.KindRegistry, quay.Name, quay.Plugin},
 		{sdk.KindIngest, trivy.Name, trivy.Plugin},
+		{sdk.KindIngest, grype.Name, grype.Plugin},
+		{sdk.KindIngest, cyclonedx.Name, cyclonedx.Plugin},
+		{sdk.KindIngest, sarif.Name, sarif.Plugin},
+		{sdk.KindIngest, neuvector.Name, neuvector.Plugin},
 		{sdk.KindTransport, direct.Name, direct.Plugin},
 	}
 }

@@ -39,7 +39,8 @@ type Analyzer interface {
 }
 
 // Streamer is an Analyzer that reads files of any size within bounds of its own,
-// so that the bound on a single file does not apply to it.
+// and keeps no more than MaxPackages of a layer: the bounds on the size of a file
+// and on the sum of all files of a layer do not apply to it.
 type Streamer interface {
 	Analyzer
 	// Streams reports whether it does.

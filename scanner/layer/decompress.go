@@ -3,6 +3,7 @@ package layer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,34 +15,55 @@ import (
 const (
 	// readAhead is the buffer between the source and the decompressor.
 	readAhead = 64 << 10
-	// maxWindow bounds the memory of a zstd decoder; it is the largest window
-	// that the format's specification recommends decoders to support, times 16
-	// for the images that are packed with long-distance matching.
-	maxWindow = 128 << 20
+	// maxWindow bounds the memory of a zstd decoder. The format's specification
+	// recommends to support 8 MiB; more takes an image that was packed with
+	// long-distance matching, and only one layer of that kind is read at a time.
+	maxWindow = 64 << 20
+	// usualWindow is what the packers of images use at most by default.
+	usualWindow = 16 << 20
 )
 
 // decompress returns the tar inside a stream, told by the stream's first bytes,
 // and a function that frees the decoder.
-func decompress(r io.Reader) (tar io.Reader, closeTar func(), err error) {
-	buffered := bufio.NewReaderSize(r, readAhead)
-	magic, err := buffered.Peek(4)
+func (r *Reader) decompress(ctx context.Context, in io.Reader) (tar io.Reader, closeTar func(), err error) {
+	buffered := bufio.NewReaderSize(in, readAhead)
+	start, err := buffered.Peek(zstd.HeaderMaxSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
 	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: gzip: %w", ErrMalformed, err)
 		}
 		return z, func() { _ = z.Close() }, nil
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: zstd: %w", ErrMalformed, err)
-		}
-		return z, z.Close, nil
+	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return r.zstd(ctx, buffered, start)
 	}
 	return buffered, func() {}, nil
+}
+
+// zstd decodes frames. The first tells the window of all: a later one with a
+// window beyond what was set aside for it is refused.
+func (r *Reader) zstd(ctx context.Context, in io.Reader, start []byte) (tar io.Reader, closeTar func(), err error) {
+	var header zstd.Header
+	if err := header.Decode(start); err != nil {
+		return nil, nil, fmt.Errorf("%w: zstd: %w", ErrMalformed, err)
+	}
+	window, release := uint64(usualWindow), func() {}
+	if header.WindowSize > usualWindow {
+		select {
+		case r.wide <- struct{}{}:
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+		window, release = maxWindow, func() { <-r.wide }
+	}
+	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		release()
+		return nil, nil, fmt.Errorf("%w: zstd: %w", ErrMalformed, err)
+	}
+	return z, func() { z.Close(); release() }, nil
 }

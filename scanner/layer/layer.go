@@ -35,6 +35,8 @@ type Reader struct {
 	fingerprint string
 	limits      limit.Limits
 	memory      *spool.Budget
+	// wide is taken by a layer whose decoder needs much memory.
+	wide chan struct{}
 }
 
 // New returns a reader that runs the analyzers within the limits.
@@ -45,6 +47,7 @@ func New(analyzers []analyze.Analyzer, limits limit.Limits) *Reader {
 		fingerprint: analyze.Fingerprint(analyzers),
 		limits:      limits,
 		memory:      spool.New(limits.HeldBytes),
+		wide:        make(chan struct{}, 1),
 	}
 }
 
@@ -79,7 +82,7 @@ func (r *Reader) Analyze(ctx context.Context, blob Blob) (inventory.LayerAnalysi
 
 // unpack walks the tar inside the stream and reads the stream's own end.
 func (r *Reader) unpack(ctx context.Context, in *counter, diffID string) (inventory.LayerAnalysis, error) {
-	tarStream, closeStream, err := decompress(in)
+	tarStream, closeStream, err := r.decompress(ctx, in)
 	if err != nil {
 		return inventory.LayerAnalysis{}, err
 	}

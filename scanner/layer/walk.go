@@ -20,9 +20,10 @@ import (
 // maxProblems bounds how many files that could not be read a layer reports.
 const maxProblems = 100
 
-// streamedCost is what a file of any size that an analyzer streams counts
-// towards KeptBytes: what is kept of it is a name, a path and a few packages.
-const streamedCost = 512
+// leastCost is what a file counts at least towards KeptBytes: however small it
+// is, a package set of it is kept. An analyzer that streams bounds by itself what
+// it keeps, and most of its files give nothing.
+const leastCost = 2048
 
 // walk is the passage through the tar of one layer.
 type walk struct {
@@ -112,12 +113,12 @@ func (w *walk) file(ctx context.Context, f analyze.File, body io.Reader) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	cost := int64(streamedCost)
+	cost := int64(len(f.Path))
 	if !streamed {
 		if err := limit.Check("file_bytes", w.limits.FileBytes, f.Size); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
-		cost = f.Size
+		cost += max(f.Size, leastCost)
 	}
 	if err := w.keep(cost); err != nil {
 		return err

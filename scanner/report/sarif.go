@@ -141,17 +141,19 @@ func (d Document) sarifRun(i Image) (sarifRun, error) {
 	}
 	for _, s := range i.Secrets {
 		rule := run.rule(plainRule("secret/"+s.Rule, "Secret", s.Title, "Revoke the secret and hand it in at run time.", 8))
-		run.add(i, rule, "error", fmt.Sprintf("%s in %s: %s", s.Title, rooted(s), s.Evidence), s.Path, s.Line, s.Mark, s.Evidence)
+		text := fmt.Sprintf("%s in %s: %s", s.Title, rooted(s), s.Evidence)
+		run.add(i, issue{rule: rule, level: "error", text: text, path: s.Path, line: s.Line, mark: s.Mark, what: s.Evidence})
 	}
 	for _, s := range i.SetIDs {
 		rule := run.rule(plainRule(s.Rule, "SetIDFile", "File that runs as its "+ownerOf(s.Rule), "chmod a-s FILE", 2))
-		run.add(i, rule, "note", fmt.Sprintf("/%s is %s (%s)", s.Path, s.Rule, s.Evidence), s.Path, 1, s.Mark, "")
+		text := fmt.Sprintf("/%s is %s (%s)", s.Path, s.Rule, s.Evidence)
+		run.add(i, issue{rule: rule, level: "note", text: text, path: s.Path, mark: s.Mark})
 	}
 	for _, c := range i.Checks {
 		for _, m := range c.Messages {
 			if c.Level != compliance.Pass {
 				rule := run.rule(plainRule(c.ID, "ImageCheck", c.Description, c.Remediation, 4))
-				run.add(i, rule, "warning", m, "Dockerfile", 1, c.Mark, m)
+				run.add(i, issue{rule: rule, level: "warning", text: m, path: "Dockerfile", mark: c.Mark, what: m})
 			}
 		}
 	}
@@ -178,7 +180,7 @@ func (d Document) sarifFinding(run *sarifRun, i Image, f Finding) error {
 	if f.Fixed != "" {
 		text += ", fixed in " + f.Fixed
 	}
-	run.add(i, n, sarifLevel(f.Severity), text, f.Path, 1, f.Mark, f.Package)
+	run.add(i, issue{rule: n, level: sarifLevel(f.Severity), text: text, path: f.Path, mark: f.Mark, what: f.Package})
 	run.Results[len(run.Results)-1].Properties = map[string]any{
 		"purl": f.PURL, "layer": f.Layer, "layerIndex": f.LayerIndex, "inBaseImage": f.InBase, "status": f.Status,
 	}
@@ -224,24 +226,36 @@ func (r *sarifRun) rule(rule sarifRule) int {
 	return n
 }
 
-func (r *sarifRun) add(i Image, rule int, level, text, path string, line int, mark *vex.Mark, what string) {
-	id := r.Tool.Driver.Rules[rule].ID
+// issue is one result before it is put into SARIF's form.
+type issue struct {
+	rule              int
+	level, text, path string
+	line              int
+	mark              *vex.Mark
+	// what tells issues of one rule and path apart.
+	what string
+}
+
+func (r *sarifRun) add(i Image, x issue) {
+	id := r.Tool.Driver.Rules[x.rule].ID
 	repository, _ := purl.Repository(i.Image.Reference)
-	sum := sha256.Sum256([]byte(strings.Join([]string{repository, id, path, what}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{repository, id, x.path, x.what}, "\x00")))
+	path := cmp.Or(x.path, "unknown")
 	result := sarifResult{
-		RuleID: id, RuleIndex: rule, Level: level, Message: sarifText{Text: text},
+		RuleID: id, RuleIndex: x.rule, Level: x.level, Message: sarifText{Text: x.text},
 		Locations: []sarifLocation{{
 			Physical: sarifPhysical{
-				Artifact: sarifArtifact{URI: (&url.URL{Path: cmp.Or(path, "unknown")}).String(), Base: "ROOTPATH"},
-				Region:   sarifRegion{StartLine: max(1, line)},
+				Artifact: sarifArtifact{URI: (&url.URL{Path: path}).String(), Base: "ROOTPATH"},
+				Region:   sarifRegion{StartLine: max(1, x.line)},
 			},
-			Message: sarifText{Text: i.Image.Reference + ": " + cmp.Or(path, "unknown")},
+			Message: sarifText{Text: i.Image.Reference + ": " + path},
 		}},
 		Fingerprints: map[string]string{"muster/v1": hex.EncodeToString(sum[:16])},
 	}
-	if mark != nil && mark.Status.Settles() {
+	if x.mark != nil && x.mark.Status.Settles() {
 		result.Suppressions = []sarifSuppression{{
-			Kind: "external", Status: "accepted", Justification: strings.TrimSpace(string(mark.Status) + " " + cmp.Or(mark.Statement, mark.Justification)),
+			Kind: "external", Status: "accepted",
+			Justification: strings.TrimSpace(string(x.mark.Status) + " " + cmp.Or(x.mark.Statement, x.mark.Justification)),
 		}}
 	}
 	r.Results = append(r.Results, result)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -94,6 +95,79 @@ func TestRead(t *testing.T) {
 	}
 	if got := db.Metadata().UpdatedAt; !got.Equal(content().UpdatedAt) {
 		t.Errorf("updated at %v", got)
+	}
+}
+
+// stored writes raw values into buckets of a database: path elements and the value last.
+func stored(t *testing.T, path string, values ...[]string) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, v := range values {
+			bucket, err := tx.CreateBucketIfNotExists([]byte(v[0]))
+			if err == nil {
+				bucket, err = bucket.CreateBucketIfNotExists([]byte(v[1]))
+			}
+			if err == nil {
+				err = bucket.Put([]byte(v[2]), []byte(v[3]))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSeveralAdvisoriesInOne(t *testing.T) {
+	t.Parallel()
+	path := write(t, content())
+	stored(t, path,
+		[]string{"rocky 8", "openssl", "CVE-1", `{"FixedVersion":"1","Entries":[{"FixedVersion":"1","Arches":["x86_64"]},{"FixedVersion":"2","Arches":["aarch64"]}]}`},
+		[]string{"Red Hat", "bash", "RHSA-1", `{"Entries":[{"FixedVersion":"3","Affected":[1,2],"Cves":[{"ID":"CVE-2","Severity":3},{"ID":"CVE-3"}]}]}`},
+		[]string{"Red Hat", "bash", "CVE-4", `{"Entries":[{"Affected":[7],"Cves":[{"Severity":1}],"Status":5}]}`},
+		[]string{"Red Hat", "broken", "CVE-5", `{"Entries":7}`},
+		[]string{"Red Hat CPE", "repository", "rhel-8", `[1,2]`},
+		[]string{"Red Hat CPE", "nvr", "broken", `x`})
+	db := open(t, path)
+	if slices.Contains(db.Buckets(), "Red Hat CPE") {
+		t.Error("the bucket of channels holds no advisories")
+	}
+	for of, want := range map[[2]string][]vulndb.Advisory{
+		{"rocky 8", "openssl"}: {
+			{VulnerabilityID: "CVE-1", FixedVersion: "1", Arches: []string{"x86_64"}}, {VulnerabilityID: "CVE-1", FixedVersion: "2", Arches: []string{"aarch64"}},
+		},
+		{"Red Hat", "bash"}: {
+			{VulnerabilityID: "CVE-4", CPEs: []int{7}, Severity: types.SeverityLow, Status: types.StatusWillNotFix},
+			{VulnerabilityID: "CVE-2", VendorIDs: []string{"RHSA-1"}, FixedVersion: "3", CPEs: []int{1, 2}, Severity: types.SeverityHigh},
+			{VulnerabilityID: "CVE-3", VendorIDs: []string{"RHSA-1"}, FixedVersion: "3", CPEs: []int{1, 2}},
+		},
+	} {
+		got, err := db.Advisories(of[0], of[1])
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v: %v (-want +got):\n%s", of, err, diff)
+		}
+	}
+	if _, err := db.Advisories("Red Hat", "broken"); !errors.Is(err, vulndb.ErrSchema) {
+		t.Errorf("broken entries: %v", err)
+	}
+	if got, err := db.CPEs(vulndb.ContentSet, "rhel-8"); err != nil || !slices.Equal(got, []int{1, 2}) {
+		t.Errorf("products %v, %v", got, err)
+	}
+	if got, err := db.CPEs(vulndb.Build, "unknown"); err != nil || got != nil {
+		t.Errorf("products of an unknown build: %v, %v", got, err)
+	}
+	if _, err := db.CPEs(vulndb.Build, "broken"); !errors.Is(err, vulndb.ErrSchema) {
+		t.Errorf("broken products: %v", err)
+	}
+	if got, err := open(t, write(t, content())).CPEs(vulndb.Build, "x"); err != nil || got != nil {
+		t.Errorf("a database without products: %v, %v", got, err)
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/muster-sec/muster/plugins/ingest/internal/document"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -76,20 +76,8 @@ func (p *parser) result() error {
 	if p.results++; p.results > maxResults {
 		return fmt.Errorf("%w: the document has more than %d results", sdk.ErrLimit, maxResults)
 	}
-	if err := p.expect('{', "a result as an object"); err != nil {
-		return err
-	}
 	r := &result{}
-	for p.dec.PeekKind() != '}' {
-		key, err := p.dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		if err := p.resultField(r, key.String()); err != nil {
-			return err
-		}
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
+	if err := p.Object("a result as an object", func(name string) error { return p.resultField(r, name) }); err != nil {
 		return err
 	}
 	r.typed = true
@@ -99,32 +87,25 @@ func (p *parser) result() error {
 func (p *parser) resultField(r *result, name string) error {
 	switch name {
 	case "Target":
-		return p.text(&r.target)
+		return p.Text("result", &r.target)
 	case "Class":
-		return p.text(&r.class)
+		return p.Text("result", &r.class)
 	case "Type":
 		r.typed = true
-		return p.text(&r.kind)
+		return p.Text("result", &r.kind)
 	case "Packages":
 		p.listed = true
-		return p.each(name, func() error { return p.pkg(r) })
+		return p.Array(name, func() error { return p.pkg(r) })
 	case "Vulnerabilities":
-		return p.each(name, func() error { return p.vulnerability(r) })
+		return p.Array(name, func() error { return p.vulnerability(r) })
 	default:
-		return p.dec.SkipValue()
+		return p.Skip()
 	}
-}
-
-func (p *parser) text(s *string) error {
-	if err := p.value(s); err != nil {
-		return err
-	}
-	return p.check("result", field{"text", *s, maxName})
 }
 
 func (p *parser) pkg(r *result) error {
 	var in pkg
-	if err := p.value(&in); err != nil {
+	if err := p.Value(&in); err != nil {
 		return err
 	}
 	out := sdk.Package{
@@ -136,54 +117,39 @@ func (p *parser) pkg(r *result) error {
 		Path:          in.FilePath,
 		PURL:          in.Identifier.PURL,
 		Layer:         in.Layer.DiffID,
-		Licenses:      clip(in.Licenses, maxLicenses),
-	}
-	err := p.check("package "+strconv.Quote(in.Name),
-		field{"Name", out.Name, maxName}, field{"Version", out.Version, maxName}, field{"Arch", out.Arch, maxName},
-		field{"SrcName", out.SourceName, maxName}, field{"SrcVersion", out.SourceVersion, maxName},
-		field{"FilePath", out.Path, maxPath}, field{"PURL", out.PURL, maxPath}, field{"Layer", out.Layer, maxName})
-	if err != nil {
-		return err
+		Licenses:      document.Clip(in.Licenses, document.MaxLicenses),
 	}
 	if out.Name == "" {
-		return p.warn("a package without a name in %.80q is left out", r.target)
+		return p.Warn("a package without a name in %.80q is left out", r.target)
 	}
-	r.packages = append(r.packages, out)
-	if err := p.count(); err != nil {
+	if err := p.CheckPackage(out); err != nil {
 		return err
 	}
-	return p.flush(r, batch)
+	r.packages = append(r.packages, out)
+	return p.flush(r, document.Batch)
 }
 
 func (p *parser) vulnerability(r *result) error {
 	var in vulnerability
-	if err := p.value(&in); err != nil {
+	if err := p.Value(&in); err != nil {
 		return err
 	}
 	score, vector := in.score()
 	out := sdk.Finding{
 		ID: in.VulnerabilityID, Package: in.PkgName, InstalledVersion: in.InstalledVersion, FixedVersion: in.FixedVersion,
-		Severity: severity(in.Severity), Status: in.Status, Score: score, Vector: vector,
-		Title: cut(in.Title, maxTitle), Description: cut(in.Description, maxDescription), URL: in.PrimaryURL,
+		Severity: document.Severity(in.Severity), Status: in.Status, Score: score, Vector: vector,
+		Title: document.Cut(in.Title, document.MaxTitle), Description: document.Cut(in.Description, document.MaxDescription), URL: in.PrimaryURL,
 		Path: in.PkgPath, PURL: in.PkgIdentifier.PURL, Layer: in.Layer.DiffID,
 		Published: in.PublishedDate, Modified: in.LastModifiedDate,
 	}
-	err := p.check("finding "+strconv.Quote(in.VulnerabilityID),
-		field{"VulnerabilityID", out.ID, maxName}, field{"PkgName", out.Package, maxName},
-		field{"InstalledVersion", out.InstalledVersion, maxName}, field{"FixedVersion", out.FixedVersion, maxPath},
-		field{"Status", out.Status, maxName}, field{"PrimaryURL", out.URL, maxPath}, field{"PkgPath", out.Path, maxPath},
-		field{"PURL", out.PURL, maxPath}, field{"Layer", out.Layer, maxName}, field{"vector", out.Vector, maxName})
-	if err != nil {
-		return err
-	}
 	if out.ID == "" || out.Package == "" {
-		return p.warn("a finding without an id or a package in %.80q is left out", r.target)
+		return p.Warn("a finding without an id or a package in %.80q is left out", r.target)
+	}
+	if err := p.CheckFinding(out); err != nil {
+		return err
 	}
 	r.findings = append(r.findings, out)
-	if err := p.count(); err != nil {
-		return err
-	}
-	return p.flush(r, batch)
+	return p.flush(r, document.Batch)
 }
 
 // flush hands on what was read of a result, from a number of items on.
@@ -196,7 +162,7 @@ func (p *parser) flush(r *result, from int) error {
 			r.packages[i].Ecosystem = r.kind
 			r.packages[i].Path = r.path(r.packages[i].Path)
 		}
-		if err := p.hand(p.sink.Packages(r.packages)); err != nil {
+		if err := p.Packages(r.packages); err != nil {
 			return err
 		}
 		r.packages = nil
@@ -206,7 +172,7 @@ func (p *parser) flush(r *result, from int) error {
 			r.findings[i].Ecosystem = r.kind
 			r.findings[i].Path = r.path(r.findings[i].Path)
 		}
-		if err := p.hand(p.sink.Findings(r.findings)); err != nil {
+		if err := p.Findings(r.findings); err != nil {
 			return err
 		}
 		r.findings = nil
@@ -235,23 +201,6 @@ func version(epoch int, v, release string) string {
 		v = strconv.Itoa(epoch) + ":" + v
 	}
 	return v
-}
-
-func severity(s string) sdk.Severity {
-	switch strings.ToUpper(s) {
-	case "":
-		return sdk.SeverityUnspecified
-	case "LOW":
-		return sdk.SeverityLow
-	case "MEDIUM":
-		return sdk.SeverityMedium
-	case "HIGH":
-		return sdk.SeverityHigh
-	case "CRITICAL":
-		return sdk.SeverityCritical
-	default:
-		return sdk.SeverityUnknown
-	}
 }
 
 // score picks one of the scores that several sources give: CVSS 3 before 4

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muster-sec/muster/plugins/ingest/internal/document"
 	"github.com/muster-sec/muster/plugins/sdk"
 	"github.com/muster-sec/muster/plugins/sdk/sdktest"
 )
@@ -225,8 +226,8 @@ func TestBadDocuments(t *testing.T) {
 		"a file system":      {with("ArtifactType", "filesystem"), sdk.ErrInvalid, "filesystem"},
 		"image id":           {with("Metadata", object{"ImageID": "sha256:zz"}), sdk.ErrInvalid, "ImageID"},
 		"layer id":           {with("Metadata", object{"DiffIDs": array{"x"}}), sdk.ErrInvalid, "DiffIDs"},
-		"long name":          {pkg(object{"Name": strings.Repeat("x", maxName+1)}), sdk.ErrLimit, "1025 bytes"},
-		"huge value":         {with("x", strings.Repeat("x", 3*maxValue)), sdk.ErrLimit, "more than 8388608 bytes"},
+		"long name":          {pkg(object{"Name": strings.Repeat("x", document.MaxName+1)}), sdk.ErrLimit, "1025 bytes"},
+		"huge value":         {with("x", strings.Repeat("x", 3*document.MaxValue)), sdk.ErrLimit, "more than 8388608 bytes"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -270,7 +271,7 @@ func (f failingSink) Findings([]sdk.Finding) error { return nil }
 // the type comes after them.
 func TestManyItems(t *testing.T) {
 	t.Parallel()
-	const n = 3*batch + 7
+	const n = 3*document.Batch + 7
 	var b strings.Builder
 	b.WriteString(`{"SchemaVersion":2,"ArtifactType":"container_image","Results":[{"Packages":[`)
 	for i := range n {

@@ -1,11 +1,4 @@
 // Package oci is the registry plugin for everything that speaks the OCI
 // distribution API: docker-registry, zot, and, within what they allow, the
 // products that have richer APIs of their own.
-//
-// Authentication (the ping, the challenge, exchanging a password for a bearer
-// token, renewing it) is the transport package of go-containerregistry, which
-// knows the dialects of many registries and where not to send a password. The
-// listings are our own few requests and not that library's Catalog and List:
-// those follow a Link to any host, read answers of any size, and cannot tell an
-// incomplete listing from a short one.
 package oci

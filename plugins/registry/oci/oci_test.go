@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muster-sec/muster/plugins/registry/internal/wire"
 	"github.com/muster-sec/muster/plugins/sdk"
 	"github.com/muster-sec/muster/plugins/sdk/sdktest"
 )
@@ -323,10 +324,13 @@ func TestRetryAfter(t *testing.T) {
 			t.Parallel()
 			_, url := start(t, &fake{repos: map[string][]string{"a": {"1"}}, busy: tt.busy, retry: tt.retry, link: relative})
 			var waits []time.Duration
-			r := newRegistry(func() time.Time { return now }, func(_ context.Context, d time.Duration) error {
+			env := wire.System()
+			env.Now = func() time.Time { return now }
+			env.Sleep = func(_ context.Context, d time.Duration) error {
 				waits = append(waits, d)
 				return nil
-			})
+			}
+			r := newRegistry(env)
 			ctx := t.Context()
 			if tt.within > 0 {
 				ctx = deadline{ctx, now.Add(tt.within)}
@@ -392,7 +396,7 @@ func TestHugeAnswer(t *testing.T) {
 			return
 		}
 		fmt.Fprint(w, `{"tags":["`)
-		for range maxAnswer/1024 + 1 {
+		for range wire.MaxAnswer/1024 + 1 {
 			fmt.Fprint(w, strings.Repeat("x", 1024))
 		}
 	}))
@@ -515,20 +519,4 @@ func TestCredential(t *testing.T) {
 	if s := fmt.Sprintf("%v %+v %#v", got, got, got); strings.Contains(s, "secret") {
 		t.Errorf("a credential prints as %s", s)
 	}
-}
-
-func FuzzNextLink(f *testing.F) {
-	f.Add(`</v2/_catalog?last=a&n=5>; rel="next"`)
-	f.Add(`<?last=a>;rel=next, </x>; rel=prev`)
-	f.Add(`<http://other.example/x>; rel="next"`)
-	f.Fuzz(func(t *testing.T, header string) {
-		from := &url.URL{Scheme: "https", Host: "registry.example", Path: "/v2/_catalog"}
-		link := nextLink(http.Header{"Link": {header}})
-		if link == "" {
-			return
-		}
-		if next, err := follow(from, link); err == nil && (next.Host != from.Host || next.Scheme != from.Scheme || next.User != nil) {
-			t.Errorf("%q leads to %s", header, next)
-		}
-	})
 }

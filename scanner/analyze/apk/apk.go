@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 // maxLine bounds one line of the database. The longest real lines are the
@@ -89,6 +90,9 @@ func parse(body io.Reader, owned func(file string)) ([]inventory.Package, error)
 		current, dir = inventory.Package{}, ""
 	}
 	for lines.Scan() {
+		if err := limit.Check("apk_packages", analyze.MaxPackages, int64(len(packages))); err != nil {
+			return packages, err
+		}
 		line := lines.Text()
 		if len(line) < 2 || line[1] != ':' {
 			if line == "" {

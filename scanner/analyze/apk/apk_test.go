@@ -1,6 +1,8 @@
 package apk
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 func TestParse(t *testing.T) {
@@ -98,4 +101,15 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPackagesAreBounded(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range analyze.MaxPackages + 10 {
+		fmt.Fprintf(&text, "P:p%d\nV:1\n\n", i)
+	}
+	if _, err := parse(strings.NewReader(text.String()), func(string) {}); !errors.Is(err, limit.ErrExceeded) {
+		t.Errorf("got %v, want ErrExceeded", err)
+	}
 }

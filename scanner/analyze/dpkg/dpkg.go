@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 const (
@@ -52,6 +53,7 @@ func (Analyzer) Begin() analyze.Run {
 type run struct {
 	sets  []inventory.SourceSet
 	owned *analyze.PathSet
+	total int
 	// files are the paths that each package ("name" or "name:arch") owns. They
 	// count only once a status file declares the package.
 	files map[string][]analyze.PathHash
@@ -65,6 +67,10 @@ func (r *run) Read(f analyze.File, body io.Reader) error {
 		return err
 	}
 	packages, err := parseStatus(body)
+	r.total += len(packages)
+	if tooMany := limit.Check("dpkg_packages", analyze.MaxPackages, int64(r.total)); tooMany != nil {
+		return tooMany
+	}
 	set := inventory.PackageSet{Ecosystem: inventory.Dpkg, Packages: packages}
 	set.Canonical()
 	r.sets = append(r.sets, inventory.SourceSet{Path: f.Path, Set: set})

@@ -1,6 +1,8 @@
 package dpkg
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 func TestParseStatus(t *testing.T) {
@@ -163,4 +166,15 @@ func FuzzParseSums(f *testing.F) {
 			}
 		})
 	})
+}
+
+func TestPackagesAreBounded(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range analyze.MaxPackages + 10 {
+		fmt.Fprintf(&text, "Package: p%d\nVersion: 1\n\n", i)
+	}
+	if _, err := parseStatus(strings.NewReader(text.String())); !errors.Is(err, limit.ErrExceeded) {
+		t.Errorf("got %v, want ErrExceeded", err)
+	}
 }

@@ -10,7 +10,9 @@ import (
 
 	version "github.com/knqyf263/go-deb-version"
 
+	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 // maxLine bounds one line of a status file; long dependency lists have some ten
@@ -44,6 +46,9 @@ func parseStatus(body io.Reader) ([]inventory.Package, error) {
 		current = stanza{}
 	}
 	for lines.Scan() {
+		if err := limit.Check("dpkg_packages", analyze.MaxPackages, int64(len(packages))); err != nil {
+			return packages, err
+		}
 		line := lines.Text()
 		switch {
 		case strings.TrimRight(line, "\r") == "":

@@ -49,6 +49,34 @@ func TestRead(t *testing.T) {
 			want: inventory.OSFact{Family: "ubuntu", Extended: true}},
 		{name: "no extended maintenance", path: "var/lib/ubuntu-advantage/status.json", text: `{"services":[{"name":"esm-infra","status":"n/a"}]}`},
 		{name: "broken status", path: "var/lib/ubuntu-advantage/status.json", text: `{`, problem: true},
+		{name: "Red Hat", path: "etc/redhat-release", text: "Red Hat Enterprise Linux release 8.4 (Ootpa)\n",
+			want: inventory.OSFact{Family: "redhat", Version: "8.4"}},
+		{name: "CentOS", path: "etc/centos-release", text: "CentOS Linux release 7.6.1810 (Core)\n",
+			want: inventory.OSFact{Family: "centos", Version: "7.6.1810"}},
+		{name: "CentOS Stream's own file", path: "etc/centos-release", text: "CentOS Stream release 9\n",
+			want: inventory.OSFact{Family: "centos-stream", Version: "9"}},
+		{name: "Alma", path: "etc/almalinux-release", text: "AlmaLinux release 8.4 (Electric Cheetah)\n",
+			want: inventory.OSFact{Family: "alma", Version: "8.4"}},
+		{name: "Rocky in the place of Red Hat", path: "etc/redhat-release", text: "Rocky Linux release 9.1 (Blue Onyx)",
+			want: inventory.OSFact{Family: "rocky", Version: "9.1"}},
+		{name: "Fedora", path: "usr/lib/fedora-release", text: "Fedora release 35 (Thirty Five)\n",
+			want: inventory.OSFact{Family: "fedora", Version: "35"}},
+		{name: "Oracle says so by the file's name", path: "etc/oracle-release", text: "Linux Server release 8.4\n",
+			want: inventory.OSFact{Family: "oracle", Version: "8.4"}},
+		{name: "Oracle in the place of Red Hat", path: "etc/redhat-release", text: "Oracle Linux Server release 6.1\n",
+			want: inventory.OSFact{Family: "oracle", Version: "6.1"}},
+		{name: "no release", path: "etc/redhat-release", text: "Red Hat\n", problem: true},
+		{name: "no Oracle release", path: "etc/oracle-release", problem: true},
+		{name: "Amazon Linux 1", path: "etc/system-release", text: "Amazon Linux AMI release 2018.03\n",
+			want: inventory.OSFact{Family: "amazon", Version: "AMI release 2018.03"}},
+		{name: "Amazon Linux 2", path: "etc/system-release", text: "Amazon Linux release 2 (Karoo)\n",
+			want: inventory.OSFact{Family: "amazon", Version: "2 (Karoo)"}},
+		{name: "Amazon Linux 2023", path: "usr/lib/system-release", text: "Amazon Linux release 2023.1 (Amazon Linux)\n",
+			want: inventory.OSFact{Family: "amazon", Version: "2023.1 (Amazon Linux)"}},
+		{name: "a system-release of somebody else", path: "etc/system-release", text: "CentOS Linux release 7.6.1810 (Core)\n"},
+		{name: "a system-release of nothing", path: "etc/system-release", text: "Amazon Linux release 2\n"},
+		{name: "Arch", path: "etc/arch-release", want: inventory.OSFact{Family: "arch", Version: "rolling"}},
+		{name: "Arch by os-release", path: "usr/lib/os-release", text: "ID=arch\n", want: inventory.OSFact{Family: "arch", Version: "rolling"}},
 		{name: "endless", path: "etc/os-release", text: strings.Repeat("x", maxBytes+1), problem: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,7 +105,10 @@ func FuzzRead(f *testing.F) {
 	f.Add(0, "ID=alpine\nVERSION_ID=3.17.10\n")
 	f.Add(3, "https://dl-cdn.alpinelinux.org/alpine/v3.9/main\n")
 	f.Add(4, `{"services":[]}`)
-	paths := []string{"etc/os-release", "etc/debian_version", "etc/lsb-release", "etc/apk/repositories", "var/lib/ubuntu-advantage/status.json"}
+	paths := []string{"etc/os-release", "etc/debian_version", "etc/lsb-release", "etc/apk/repositories", "var/lib/ubuntu-advantage/status.json",
+		"etc/redhat-release", "etc/oracle-release", "etc/system-release"}
+	f.Add(5, "Rocky Linux release 9.1 (Blue Onyx)")
+	f.Add(7, "Amazon Linux release 2 (Karoo)")
 	f.Fuzz(func(t *testing.T, which int, text string) {
 		fact, ok, err := parserFor(paths[uint(which)%uint(len(paths))])(text)
 		if ok && err == nil && fact.Version == "" && fact.Repository == "" && !fact.Extended {

@@ -77,6 +77,9 @@ func (r *run) Read(f analyze.File, body io.Reader) error {
 	} else {
 		packages, err = parse(body)
 	}
+	if tooMany := limit.Check("python_packages", analyze.MaxPackages, int64(len(r.sets)+1)); tooMany != nil {
+		return tooMany
+	}
 	set := inventory.PackageSet{Ecosystem: inventory.Python, Packages: packages}
 	set.Canonical()
 	r.sets = append(r.sets, inventory.SourceSet{Path: f.Path, Set: set})

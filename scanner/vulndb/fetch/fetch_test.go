@@ -1,165 +1,27 @@
 package fetch_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/muster-sec/muster/scanner/limit"
-	"github.com/muster-sec/muster/scanner/sampleimage"
 	"github.com/muster-sec/muster/scanner/vulndb"
-	"github.com/muster-sec/muster/scanner/vulndb/build"
 	"github.com/muster-sec/muster/scanner/vulndb/fetch"
 )
-
-const layerType = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
-
-func day(n int) time.Time { return time.Date(2026, 11, n, 6, 0, 0, 0, time.UTC) }
-
-// files builds the database of a day and returns its two files.
-func files(tb testing.TB, updated time.Time) (db, metadata []byte) {
-	tb.Helper()
-	dir := tb.TempDir()
-	path, err := build.Write(dir, sampleimage.Advisories(updated))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if db, err = os.ReadFile(path); err != nil {
-		tb.Fatal(err)
-	}
-	if metadata, err = os.ReadFile(filepath.Join(dir, vulndb.MetadataFile)); err != nil {
-		tb.Fatal(err)
-	}
-	return db, metadata
-}
-
-// entry is a file of an archive.
-type entry struct {
-	name string
-	body []byte
-}
-
-func archive(tb testing.TB, entries ...entry) []byte {
-	tb.Helper()
-	var buf bytes.Buffer
-	z := gzip.NewWriter(&buf)
-	w := tar.NewWriter(z)
-	for _, e := range entries {
-		if err := w.WriteHeader(&tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.body)), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}); err != nil {
-			tb.Fatal(err)
-		}
-		if _, err := w.Write(e.body); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), z.Close()); err != nil {
-		tb.Fatal(err)
-	}
-	return buf.Bytes()
-}
-
-func good(tb testing.TB, updated time.Time) []byte {
-	tb.Helper()
-	db, metadata := files(tb, updated)
-	return archive(tb, entry{"./trivy.db", db}, entry{"metadata.json", metadata}, entry{"../../escape", []byte("x")})
-}
-
-// site is a registry that can be told to misbehave.
-type site struct {
-	host string
-	mu   sync.Mutex
-	// answer may answer a request instead of the registry.
-	answer func(http.ResponseWriter, *http.Request) bool
-	asked  map[string]int
-}
-
-func newSite(tb testing.TB) *site {
-	tb.Helper()
-	s := &site{asked: map[string]int{}}
-	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		s.asked[r.Method+" "+r.URL.Path]++
-		answer := s.answer
-		s.mu.Unlock()
-		if answer == nil || !answer(w, r) {
-			inner.ServeHTTP(w, r)
-		}
-	}))
-	tb.Cleanup(server.Close)
-	s.host = strings.TrimPrefix(server.URL, "http://")
-	return s
-}
-
-func (s *site) misbehave(answer func(http.ResponseWriter, *http.Request) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answer = answer
-}
-
-func (s *site) push(tb testing.TB, repository string, mediaType types.MediaType, layers ...[]byte) string {
-	tb.Helper()
-	image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
-	image = mutate.ConfigMediaType(image, "application/vnd.aquasec.trivy.config.v1+json")
-	for _, l := range layers {
-		var err error
-		if image, err = mutate.AppendLayers(image, static.NewLayer(l, mediaType)); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return s.pushImage(tb, repository, image)
-}
-
-func (s *site) pushImage(tb testing.TB, repository string, image v1.Image) string {
-	tb.Helper()
-	ref, err := name.ParseReference(s.host+"/"+repository+":2", name.Insecure)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := remote.Write(ref, image); err != nil {
-		tb.Fatal(err)
-	}
-	return s.host + "/" + repository
-}
-
-func updater(tb testing.TB, dir string, o fetch.Options) *fetch.Updater {
-	tb.Helper()
-	o.PlainHTTP, o.Now = true, func() time.Time { return day(23) }
-	if o.Wait == nil {
-		o.Wait = func(context.Context, time.Duration) error { return nil }
-	}
-	u, err := fetch.New(dir, o)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return u
-}
 
 func TestUpdate(t *testing.T) {
 	t.Parallel()
@@ -350,55 +212,6 @@ func TestMirrorsInOrder(t *testing.T) {
 	}
 }
 
-// TestRetryAfter is about servers that want to be asked later.
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		header string
-		status int
-		times  int
-		waits  []time.Duration
-		ok     bool
-	}{
-		"seconds":    {"7", http.StatusTooManyRequests, 2, []time.Duration{7 * time.Second, 7 * time.Second}, true},
-		"date":       {day(23).Add(time.Minute).Format(http.TimeFormat), http.StatusServiceUnavailable, 1, []time.Duration{time.Minute}, true},
-		"no word":    {"", http.StatusTooManyRequests, 2, []time.Duration{time.Second, 2 * time.Second}, true},
-		"nonsense":   {"soon", http.StatusBadGateway, 1, []time.Duration{time.Second}, true},
-		"too long":   {"86400", http.StatusTooManyRequests, 1, nil, false},
-		"never":      {"1", http.StatusTooManyRequests, 100, []time.Duration{time.Second, time.Second, time.Second}, false},
-		"not at all": {"1", http.StatusForbidden, 1, nil, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			repository := s.push(t, "db", layerType, good(t, day(20)))
-			left := c.times
-			s.misbehave(func(w http.ResponseWriter, r *http.Request) bool {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				if !strings.Contains(r.URL.Path, "/manifests/") || left == 0 {
-					return false
-				}
-				left--
-				w.Header().Set("Retry-After", c.header)
-				w.WriteHeader(c.status)
-				return true
-			})
-			var waits []time.Duration
-			u := updater(t, t.TempDir(), fetch.Options{Repositories: []string{repository}, Wait: func(_ context.Context, d time.Duration) error {
-				waits = append(waits, d)
-				return nil
-			}})
-			if _, err := u.Update(t.Context(), false); (err == nil) != c.ok {
-				t.Errorf("%v", err)
-			}
-			if diff := cmp.Diff(c.waits, waits); diff != "" {
-				t.Errorf("pauses (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestPlainHTTPIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -442,72 +255,6 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-func TestImport(t *testing.T) {
-	t.Parallel()
-	db, metadata := files(t, day(20))
-	zip := func(data []byte) []byte {
-		w, err := zstd.NewWriter(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w.EncodeAll(data, nil)
-	}
-	zipped := func(data []byte) []byte {
-		var buf bytes.Buffer
-		z := gzip.NewWriter(&buf)
-		if _, err := z.Write(data); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return buf.Bytes()
-	}
-	for name, c := range map[string]struct {
-		content []byte
-		beside  bool
-		dated   bool
-		want    error
-	}{
-		"plain":                {content: db, beside: true, dated: true},
-		"without metadata":     {content: db},
-		"zstd":                 {content: zip(db), beside: true, dated: true},
-		"gzip":                 {content: zipped(db), beside: true, dated: true},
-		"archive":              {content: archive(t, entry{"trivy.db", db}, entry{"metadata.json", metadata}), dated: true},
-		"archive without date": {content: archive(t, entry{"trivy.db", db}), beside: true, dated: true},
-		"empty":                {want: vulndb.ErrCorrupt},
-		"half":                 {content: db[:len(db)/2], want: vulndb.ErrCorrupt},
-		"half of zstd":         {content: zip(db)[:500], want: io.ErrUnexpectedEOF},
-		"zstd of nothing":      {content: zip([]byte("hello")), want: vulndb.ErrCorrupt},
-		"archive of others":    {content: archive(t, entry{"x", db}), want: fetch.ErrArtifact},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			from, dir := t.TempDir(), t.TempDir()
-			file := filepath.Join(from, "file")
-			if err := os.WriteFile(file, c.content, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if c.beside {
-				if err := os.WriteFile(filepath.Join(from, vulndb.MetadataFile), metadata, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			u := updater(t, dir, fetch.Options{})
-			r, err := u.Import(t.Context(), file, false)
-			if !errors.Is(err, c.want) {
-				t.Fatalf("%v, want %v", err, c.want)
-			}
-			if err == nil && (r.Metadata.UpdatedAt.Equal(day(20)) != c.dated || r.Source.File != "file") {
-				t.Errorf("%+v", r)
-			}
-		})
-	}
-	if _, err := updater(t, t.TempDir(), fetch.Options{}).Import(t.Context(), "none", false); !errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
-	}
-}
-
 // TestFoldersOfOthers is about folders that hold plain files, as Trivy keeps them.
 func TestFoldersOfOthers(t *testing.T) {
 	t.Parallel()
@@ -535,22 +282,4 @@ func TestFoldersOfOthers(t *testing.T) {
 	if err = errors.Join(err, json.Unmarshal(raw, &m)); err != nil || !m.UpdatedAt.Equal(day(21)) {
 		t.Errorf("%+v, %v", m, err)
 	}
-}
-
-// FuzzImport offers any bytes.
-func FuzzImport(f *testing.F) {
-	f.Add([]byte("hello"))
-	f.Add(archive(f, entry{"trivy.db", []byte("x")}, entry{"metadata.json", []byte("{}")}))
-	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0})
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, content []byte) {
-		file := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(file, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		u := updater(t, dir, fetch.Options{MaxBytes: 1 << 20})
-		if r, err := u.Import(t.Context(), file, false); err == nil && r.Revision == "" {
-			t.Error("a database without a revision")
-		}
-	})
 }

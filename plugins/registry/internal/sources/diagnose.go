@@ -1,4 +1,4 @@
-package oci
+package sources
 
 import (
 	"context"
@@ -13,18 +13,18 @@ import (
 // Diagnose tries, in this order, to find the host, to reach the registry, to
 // sign in, to list repositories, and to read one of them.
 func (r *Registry) Diagnose(ctx context.Context, cfg sdk.Config) ([]sdk.Step, error) {
-	s, err := r.sessions.of(cfg)
+	s, err := r.of(cfg)
 	if err != nil {
 		return nil, err
 	}
-	d := &diagnosis{session: s}
+	d := &diagnosis{Opened: s}
 	steps := []struct {
 		name string
 		try  func(context.Context) (detail string, err error)
 	}{
 		{"resolve", d.resolveHost},
-		{"connect", d.connect},
-		{"authenticate", d.authenticate},
+		{"connect", d.Connect},
+		{"authenticate", d.SignIn},
 		{"list", d.list},
 		{"read", d.read},
 	}
@@ -41,12 +41,12 @@ func (r *Registry) Diagnose(ctx context.Context, cfg sdk.Config) ([]sdk.Step, er
 
 // diagnosis is what the steps hand on to each other.
 type diagnosis struct {
-	*session
+	*Opened
 	repository string
 }
 
 func (d *diagnosis) resolveHost(ctx context.Context) (string, error) {
-	host := (&url.URL{Host: d.registry.RegistryStr()}).Hostname()
+	host := (&url.URL{Host: d.Host}).Hostname()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
 		return "", err
@@ -54,62 +54,33 @@ func (d *diagnosis) resolveHost(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s is %v", host, addresses[:min(len(addresses), 4)]), nil
 }
 
-func (d *diagnosis) connect(ctx context.Context) (string, error) {
-	challenge, err := d.ping(ctx)
-	switch {
-	case err != nil:
-		return "", err
-	case challenge.Scheme == "":
-		return "the registry answers and asks for no login", nil
-	default:
-		return fmt.Sprintf("the registry answers and asks for %s authentication", challenge.Scheme), nil
-	}
-}
-
-func (d *diagnosis) authenticate(ctx context.Context) (string, error) {
-	rt, err := d.signIn(ctx, catalogScope)
-	if err != nil {
-		return "", err
-	}
-	who := sdk.Credential{Username: d.Username, Password: d.Password, Token: d.Token}.String()
-	// Without a token service only the registry itself knows whether the
-	// credential is right.
-	resp, err := d.get(ctx, rt, "GET", d.root(""), "application/json")
-	if err != nil {
-		return "", err
-	}
-	resp.Body.Close()
-	return who + " is accepted", nil
-}
-
 func (d *diagnosis) list(ctx context.Context) (string, error) {
-	if len(d.Repositories) > 0 {
-		d.repository = d.Repositories[0]
-		return fmt.Sprintf("%d repositories are configured", len(d.Repositories)), nil
+	if len(d.Configured) > 0 {
+		d.repository = d.Configured[0]
+		return fmt.Sprintf("%d repositories are configured", len(d.Configured)), nil
 	}
-	for repo, err := range d.catalog(ctx) {
+	for repo, err := range d.Repositories(ctx) {
 		if err != nil {
 			return "", err
 		}
 		d.repository = repo
-		return "the catalog begins with " + repo, nil
+		return "the listing begins with " + repo, nil
 	}
-	return "the catalog is empty", nil
+	return "the listing is empty", nil
 }
 
 func (d *diagnosis) read(ctx context.Context) (string, error) {
 	if d.repository == "" {
 		return "there is nothing to read", nil
 	}
-	for tag, err := range d.tags(ctx, d.repository) {
+	for tag, err := range d.Tags(ctx, d.repository) {
 		if err != nil {
 			return "", err
 		}
-		repo, err := d.session.repository(d.repository)
-		if err != nil {
-			return "", err
+		if tag.Name == "" {
+			continue
 		}
-		manifest, err := d.resolve(ctx, repo, tag.Name)
+		manifest, err := d.Resolve(ctx, d.repository, tag.Name)
 		if err != nil {
 			return "", err
 		}
@@ -120,15 +91,20 @@ func (d *diagnosis) read(ctx context.Context) (string, error) {
 
 // fix says what to change when a step failed.
 func (d *diagnosis) fix(step string, err error) string {
+	if d.Fix != nil {
+		if fix := d.Fix(step, err); fix != "" {
+			return fix
+		}
+	}
 	switch {
-	case errors.Is(err, sdk.ErrUnauthorized) && d.Username == "" && d.Token == "":
+	case errors.Is(err, sdk.ErrUnauthorized) && d.Anonymous:
 		return "set `username` and `password`, or `token`: the registry does not answer without a login"
 	case errors.Is(err, sdk.ErrUnauthorized):
 		return "check `username` and `password`, or `token`: the registry refused them"
 	case step == "resolve":
 		return "check the host in `url`, and that this machine can resolve it"
 	case step == "list":
-		return "name the repositories in `repositories`, or use a credential that may list the catalog"
+		return "name the repositories in `repositories`, or use a credential that may list them"
 	case errors.Is(err, sdk.ErrDenied):
 		return "give the account the right to pull from " + d.repository
 	case step == "connect":

@@ -1,4 +1,4 @@
-package trivy
+package document
 
 import (
 	"bytes"
@@ -11,7 +11,8 @@ import (
 
 const (
 	maxDocument = 256 << 20 // bytes
-	maxValue    = 8 << 20   // bytes of one token, package or finding
+	// MaxValue is how many bytes one token, package or finding may have.
+	MaxValue = 8 << 20
 )
 
 // boundedReader stands between a document and its decoder. It ends documents
@@ -30,8 +31,8 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	switch {
 	case b.read > maxDocument:
 		b.err = fmt.Errorf("%w: the document has more than %d bytes", sdk.ErrLimit, maxDocument)
-	case b.read-b.tail() > maxValue:
-		b.err = fmt.Errorf("%w: the value at byte %d has more than %d bytes", sdk.ErrLimit, b.tail(), maxValue)
+	case b.read-b.tail() > MaxValue:
+		b.err = fmt.Errorf("%w: the value at byte %d has more than %d bytes", sdk.ErrLimit, b.tail(), MaxValue)
 	}
 	if b.err != nil {
 		return 0, b.err
@@ -62,3 +63,6 @@ func (b *boundedReader) begin(p []byte, n int) int {
 	}
 	return n
 }
+
+// trimBOM cuts the mark that some editors put before UTF-8.
+func trimBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\xEF\xBB\xBF")) }

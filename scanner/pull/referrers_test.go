@@ -1,0 +1,90 @@
+package pull_test
+
+import (
+	"errors"
+	"io"
+	"log"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/muster-sec/muster/scanner/pull"
+	"github.com/muster-sec/muster/scanner/sampleimage"
+)
+
+// TestReferrers asks registries that know the referrers API and such that do not,
+// where the fallback tag has the answer.
+func TestReferrers(t *testing.T) {
+	t.Parallel()
+	for _, supported := range []bool{true, false} {
+		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(supported)))
+		t.Cleanup(server.Close)
+		host := strings.TrimPrefix(server.URL, "http://")
+		push := func(reference string, image v1.Image) v1.Hash {
+			ref, err := name.ParseReference(host+"/"+reference, name.Insecure)
+			if err == nil {
+				err = remote.Write(ref, image)
+			}
+			digest, digestErr := image.Digest()
+			if err = errors.Join(err, digestErr); err != nil {
+				t.Fatal(err)
+			}
+			return digest
+		}
+		image, err := sampleimage.Build(sampleimage.Spec{Layers: []sampleimage.Layer{{{Path: "x", Body: "y"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := push("shop/web:1", image)
+		subject, err := partial.Descriptor(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		document, err := sampleimage.Artifact("application/vnd.cyclonedx+json", "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		document = mutate.ConfigMediaType(document, "application/vnd.cyclonedx+json")
+		attached, ok := mutate.Subject(document, *subject).(v1.Image)
+		if !ok {
+			t.Fatal("an image with a subject is no image")
+		}
+		want := push("shop/web:attached", attached)
+
+		got, err := pull.Referrers(t.Context(), host+"/shop/web:1", digest.String(), pull.Options{PlainHTTP: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]pull.Referrer{{Digest: want.String(), ArtifactType: "application/vnd.cyclonedx+json"}}, got); diff != "" {
+			t.Errorf("API %v (-want +got):\n%s", supported, diff)
+		}
+		none, err := pull.Referrers(t.Context(), host+"/shop/web:1", want.String(), pull.Options{PlainHTTP: true})
+		if err != nil || len(none) != 0 {
+			t.Errorf("API %v: nothing refers to it: %v, %v", supported, none, err)
+		}
+		if _, err := pull.Referrers(t.Context(), host+"/shop/web:1", "no digest", pull.Options{PlainHTTP: true}); !errors.Is(err, pull.ErrReference) {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSBOMFormat(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]pull.Referrer{
+		"cyclonedx": {ArtifactType: "application/vnd.cyclonedx+json"},
+		"spdx":      {ArtifactType: "application/vnd.in-toto+json", Predicate: "https://spdx.dev/Document"},
+		"":          {ArtifactType: "application/vnd.dev.cosign.artifact.sig.v1+json"},
+	} {
+		if got := r.SBOMFormat(); got != want {
+			t.Errorf("%+v: %q, want %q", r, got, want)
+		}
+	}
+}
