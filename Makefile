@@ -55,10 +55,18 @@ $(TOOLS)/protoc-gen-go-grpc:
 $(TOOLS)/govulncheck:
 	@GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
-verify: generate ## formatting, vet, generated code and go.mod are as committed
+contract: $(TOOLS)/buf ## the plugin contract breaks nothing that was frozen
+	@cd plugins/proto && $(TOOLS)/buf breaking --against contract.binpb
+
+freeze: $(TOOLS)/buf ## at a release: freeze the plugin contract and the SDK's surface
+	@cd plugins/proto && $(TOOLS)/buf build -o contract.binpb --exclude-source-info
+	@$(GO) test ./plugins/sdk -run Surface -update
+
+verify: generate contract ## formatting, vet, generated code and go.mod are as committed
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	@$(GO) vet ./... && $(GO) vet -tags real ./cli/realtest
 	@$(GO) mod tidy -diff
+	@cd plugins/examples/registry-folder && $(GO) mod tidy -diff && $(GO) vet ./...
 	@git diff --exit-code -- plugins/proto
 
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we link (needs the Go vulnerability database)
@@ -67,4 +75,4 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we link (needs the G
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help build demo test test-real race fuzz bench generate verify vuln clean
+.PHONY: help build demo test test-real race fuzz bench generate contract freeze verify vuln clean

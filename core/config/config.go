@@ -28,6 +28,7 @@ type Config struct {
 	JavaDB            JavaDB    `yaml:"javadb"`
 	Log               Log       `yaml:"log"`
 	Scan              Scan      `yaml:"scan"`
+	PluginDir         string    `yaml:"plugin_dir"` // where declared plugins must lie; anywhere when empty
 	Plugins           []Plugin  `yaml:"plugins"`
 	Transport         Transport `yaml:"transport"`
 	TLS               TLS       `yaml:"tls"`

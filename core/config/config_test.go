@@ -25,7 +25,8 @@ func TestGoodFiles(t *testing.T) {
 		ClusterName: "prod-eu 1", DataDir: "/data", Listen: "0.0.0.0:443", FedListen: ":11443",
 		AdmissionListen: "[::]:20443", OpsListen: "localhost:9443", AdminPasswordFile: "/run/secrets/admin",
 		VulnDB: VulnDB{File: "/data/trivy.db"}, JavaDB: JavaDB{File: "/data/trivy-java.db"}, Log: Log{Level: "debug", Format: "json"},
-		Scan: Scan{Workers: 1, LayerParallel: 1},
+		Scan:      Scan{Workers: 1, LayerParallel: 1},
+		PluginDir: "/opt/muster",
 		Plugins: []Plugin{
 			{
 				Name: "nexus", Kind: "registry", Path: "/opt/muster/nexus", SHA256: sum,

@@ -70,8 +70,10 @@ func build(ctx context.Context, o Options) (h *house, err error) {
 		h.buildTools,
 		h.buildStore,
 		func(context.Context) (err error) {
-			h.plugins, err = newPluginHost(h.config, o.SelfExec, h.log)
-			return err
+			if h.plugins, err = newPluginHost(h.config, o.SelfExec, h.log); err != nil {
+				return err
+			}
+			return h.metrics.Register(h.plugins.Collector())
 		},
 		h.buildIdentity, h.buildAdmission, h.buildFederation, h.buildScans, h.buildIntake,
 	} {

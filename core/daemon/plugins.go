@@ -34,6 +34,7 @@ func runtimeDir(dataDir string) string {
 func newPluginHost(c config.Config, selfExec []string, log *slog.Logger) (*plughost.Host, error) {
 	o := plughost.Options{
 		RuntimeDir: runtimeDir(c.DataDir),
+		PluginDir:  c.PluginDir,
 		SelfExec:   selfExec,
 		Log:        log.With("part", "plugins"),
 	}

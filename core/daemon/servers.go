@@ -98,7 +98,7 @@ func (h *house) pluginList() []api.Plugin {
 	for _, s := range h.plugins.Plugins() {
 		list = append(list, api.Plugin{
 			Name: s.Name, Kind: string(s.Kind), Version: s.Version, Builtin: s.Builtin, State: string(s.State),
-			PID: s.PID, Restarts: s.Restarts, LastError: s.LastError,
+			PID: s.PID, Restarts: s.Restarts, LastError: s.LastError, Capabilities: s.Capabilities,
 		})
 	}
 	return list
