@@ -27,7 +27,7 @@ import (
 func (a *App) scanCommand() *cli.Command {
 	return &cli.Command{
 		Name: "scan", Category: groupImages, Usage: "scan an image or a bill of materials here, without a daemon", ArgsUsage: "[IMAGE]",
-		Description: `IMAGE is [docker://]HOST/REPOSITORY:TAG, …@DIGEST, or oci:DIR:REF. Without
+		Description: `IMAGE is [docker://]HOST/REPOSITORY:TAG, …@DIGEST, oci:DIR:REF or docker-archive:FILE. Without
 --username the logins of docker login are used. Nothing is written to disk.
 
 Vulnerabilities are what is looked for; --scanners adds secret (credentials in
