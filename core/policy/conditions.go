@@ -51,13 +51,13 @@ func (t imageTest) holds(s *Subject, _ *Facts) Truth {
 
 func (t imageTest) saw(s *Subject, _ *Facts, _ Truth) string { return sawImage(s) }
 
-type hostTest struct{ any []pattern }
+type hostTest struct{ any []hostPattern }
 
 func (t hostTest) holds(s *Subject, _ *Facts) Truth {
 	if s.Image == nil {
 		return Unknown
 	}
-	return truth(matchAny(t.any, s.Image.Host))
+	return truth(slices.ContainsFunc(t.any, func(p hostPattern) bool { return p.match(s.Image.Host) }))
 }
 
 func (t hostTest) saw(s *Subject, _ *Facts, _ Truth) string { return sawImage(s) }

@@ -26,6 +26,11 @@ func TestParseReference(t *testing.T) {
 		"REG.Example:5000/a/b/c:V1":          {Host: "reg.example:5000", Repository: "a/b/c", Tag: "V1"},
 		"MyHost/app":                         {Host: "myhost", Repository: "app", Tag: "latest"},
 		"[::1]:5000/app":                     {Host: "[::1]:5000", Repository: "app", Tag: "latest"},
+		"REG.example:00443/app":              {Host: "reg.example", Repository: "app", Tag: "latest"},
+		"reg.example:05000/app":              {Host: "reg.example:5000", Repository: "app", Tag: "latest"},
+		"index.docker.io:443/nginx":          {Host: "docker.io", Repository: "library/nginx", Tag: "latest"},
+		"[::1]:443/app":                      {Host: "[::1]", Repository: "app", Tag: "latest"},
+		"[0:0::443]/app":                     {Host: "[::443]", Repository: "app", Tag: "latest"},
 		"reg.example/app@" + string(d):       {Host: "reg.example", Repository: "app", Digest: d},
 		"reg.example/app:1.0@" + string(d):   {Host: "reg.example", Repository: "app", Digest: d},
 		"gcr.io/istio-release/proxyv2:1":     {Host: "gcr.io", Repository: "istio-release/proxyv2", Tag: "1"},
@@ -53,9 +58,12 @@ func TestHosts(t *testing.T) {
 	for in, want := range map[string][]string{
 		"nginx":                {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"},
 		"reg.example/app":      {"reg.example", "reg.example:443"},
-		"reg.example:443/app":  {"reg.example:443", "reg.example"},
+		"reg.example:443/app":  {"reg.example", "reg.example:443"},
+		"reg.example:0443/app": {"reg.example", "reg.example:443"},
 		"reg.example:5000/app": {"reg.example:5000"},
 		"[::1]:5000/app":       {"[::1]:5000"},
+		"[::1]/app":            {"[::1]", "[::1]:443"},
+		"docker.io:443/nginx":  {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"},
 	} {
 		ref, err := ParseReference(in)
 		if diff := cmp.Diff(want, ref.Hosts()); diff != "" || err != nil {
@@ -83,7 +91,7 @@ func TestPattern(t *testing.T) {
 }
 
 func FuzzParseReference(f *testing.F) {
-	for _, s := range []string{"nginx", "reg.example:5000/a/b:1", "docker.io/nginx@sha256:" + strings.Repeat("a", 64), "[::1]/x", "a/b/c:d@e"} {
+	for _, s := range []string{"nginx", "reg.example:5000/a/b:1", "docker.io/nginx@sha256:" + strings.Repeat("a", 64), "[::1]/x", "a/b/c:d@e", "[0::443]:0443/x", "reg.example:00443/x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
