@@ -111,6 +111,9 @@ func TestWhichResultsCount(t *testing.T) {
 		{"a tag of https's own port", name, func(w *world) { w.image("reg.example:443/app:1", digest("a"), counts(1)) }, denial(1000, "imageScanned", "=", "true"), false},
 		{"Docker Hub by another name", "nginx", func(w *world) { w.image("registry-1.docker.io/library/nginx:latest", digest("a"), counts(1)) }, denial(1000, "imageScanned", "=", "true"), false},
 		{"a digest, whatever the name", "other.io/x@" + string(digest("a")), func(w *world) { w.image(name, digest("a"), counts(1)) }, denial(1000, "imageScanned", "=", "true"), false},
+		{"no results under a SHA-512 digest", "reg.example/x@sha512:" + strings.Repeat("a", 128), func(*world) {}, denial(1000, "imageScanned", "=", "false"), false},
+		{"a SHA-512 digest hides no host", "evil.io/x@sha512:" + strings.Repeat("a", 128), func(*world) {}, denial(1000, "imageRegistry", "notContainsAny", "good.io"), false},
+		{"an unreadable reference hides no host", "evil.io/x@md5:aa", func(*world) {}, denial(1000, "imageRegistry", "notContainsAny", "good.io"), false},
 		{"the digest beats the tag", "reg.example/app:1@" + string(digest("b")), func(w *world) {
 			w.image(name, digest("a"), counts(1))
 			w.image("reg.example/app:2", digest("b"), counts(0))

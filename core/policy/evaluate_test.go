@@ -57,7 +57,7 @@ func TestCriteria(t *testing.T) {
 	t.Parallel()
 	const yes, no, unknown = "match", "no match", "unknown"
 	three := own(model.Counts{Critical: 1, High: 2, Medium: 4}, "CVE-2024-1", "CVE-2024-2", "GHSA-x")
-	digest := "sha256:" + strings.Repeat("a", 64)
+	digest, long := "sha256:"+strings.Repeat("a", 64), "sha512:"+strings.Repeat("a", 128)
 	tests := []struct {
 		name  string
 		image string
@@ -89,8 +89,8 @@ func TestCriteria(t *testing.T) {
 		{"https's port of every host", "evil.io/x", three, crit("image", "containsAny", "*:0443/x"), yes},
 		{"any port is https's too", "evil.io/x", three, crit("image", "containsAny", "evil.io:*/x"), yes},
 		{"any port", "evil.io:5000/x", three, crit("image", "containsAny", "evil.io:*/x"), yes},
-		{"unreadable image", "NOT AN IMAGE", three, crit("image", "containsAny", "*"), unknown},
-		{"unreadable image, negative", "NOT AN IMAGE", three, crit("image", "notContainsAny", "nginx"), unknown},
+		{"by a SHA-512 digest", "evil.io/x@" + long, three, crit("image", "containsAny", "evil.io/x"), yes},
+		{"by that SHA-512 digest", "evil.io/x@" + long, three, crit("image", "containsAny", "evil.io/x@"+long), yes},
 
 		{"host", "reg.example:5000/app", three, crit("imageRegistry", "containsAny", "reg.example:5000"), yes},
 		{"host url", "reg.example:5000/app", three, crit("imageRegistry", "containsAny", "https://reg.example:5000/"), yes},
@@ -110,7 +110,7 @@ func TestCriteria(t *testing.T) {
 		{"alias", "nginx", three, crit("imageRegistry", "containsAny", "https://registry-1.docker.io"), yes},
 		{"host glob", "a.example/app", three, crit("imageRegistry", "containsAny", "*.example"), yes},
 		{"not from", "evil.io/app", three, crit("imageRegistry", "notContainsAny", "docker.io,*.example"), yes},
-		{"unreadable host", "NOT AN IMAGE", three, crit("imageRegistry", "notContainsAny", "docker.io"), unknown},
+		{"not from, by a SHA-512 digest", "evil.io/x@" + long, three, crit("imageRegistry", "notContainsAny", "good.io"), yes},
 
 		{"namespace", "nginx", three, crit("namespace", "containsAny", "dev,prod"), yes},
 		{"namespace glob", "nginx", three, crit("namespace", "containsAny", "pr?d"), yes},
@@ -166,6 +166,40 @@ func TestCriteria(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestUnreadableReferenceMeetsDenialsOnly(t *testing.T) {
+	t.Parallel()
+	s := subject(t, "NOT AN IMAGE")
+	inDev, high := crit("namespace", "containsAny", "dev"), crit("cveHighCount", ">=", "1")
+	for _, about := range []Criterion{
+		crit("image", "containsAny", "nginx"), crit("image", "notContainsAny", "nginx"),
+		crit("imageRegistry", "containsAny", "good.io"), crit("imageRegistry", "notContainsAny", "good.io"),
+	} {
+		tests := []struct {
+			name     string
+			kind     RuleType
+			criteria []Criterion
+			want     string
+		}{
+			{"denial", Deny, []Criterion{about}, "match"},
+			{"denial of another namespace", Deny, []Criterion{about, inDev}, "no match"},
+			{"denial that also waits for a result", Deny, []Criterion{about, high}, "unknown"},
+			{"exception", Exception, []Criterion{about}, "no match"},
+		}
+		for _, tt := range tests {
+			if got := outcomeOf(tt.kind, s, tt.criteria...); got != tt.want {
+				t.Errorf("%s, %s %s: %q, want %q", tt.name, about.Name, about.Op, got, tt.want)
+			}
+		}
+	}
+	lenient := rule(1000, UserCreated, Exception, crit("image", "containsAny", "*"))
+	lenient.OnMissing = OnMissingMatch
+	denial := rule(1001, UserCreated, Deny, crit("imageRegistry", "notContainsAny", "good.io"))
+	out := Compile([]Rule{lenient, denial}).Evaluate(s, Protect)
+	if out.Allowed || out.Decisive == nil || !strings.Contains(out.Decisive.Because[0], "cannot be read, which meets a denial (match)") {
+		t.Errorf("%+v", out)
 	}
 }
 
