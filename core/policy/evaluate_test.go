@@ -402,9 +402,38 @@ func TestUnreadableRuleIsUnknownAsAWhole(t *testing.T) {
 	if !out.Allowed || out.Trace[0].Outcome != "unknown" || !strings.Contains(out.Trace[0].Why[0], "sub_criteria") {
 		t.Errorf("%+v", out)
 	}
-	r = Parse(model.Federated, 100001, []byte(strings.Replace(string(body), `{`, `{"on_missing":"match",`, 1)))
-	if out := Compile([]Rule{r}).Evaluate(subject(t, "nginx"), Protect); out.Allowed {
-		t.Error("on_missing of a rule that is half understood does not count")
+}
+
+// A newer primary's on_missing: match is about data: on an older member it must
+// neither let everything in nor keep everything out.
+func TestOnMissingIsNotForWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	waiting := crit("cveHighCount", ">=", "1")
+	unreadable := func(kind RuleType) Rule {
+		return Parse(model.Federated, 100001, []byte(`{"rule_type":"`+string(kind)+`","on_missing":"match","criteria":[{"name":"namespace","op":"containsAny","value":"*","sub_criteria":[{}]}]}`))
+	}
+	partly := func(kind RuleType) Rule {
+		r := rule(100001, Federal, kind, crit("imageSigned", "=", "true"), waiting)
+		r.OnMissing = OnMissingMatch
+		return r
+	}
+	for name, tt := range map[string]struct {
+		rule Rule
+		want string
+	}{
+		"unreadable exception":                   {unreadable(Exception), "unknown"},
+		"unreadable denial":                      {unreadable(Deny), "unknown"},
+		"exception with an unreadable criterion": {partly(Exception), "unknown"},
+		"denial with an unreadable criterion":    {partly(Deny), "match"},
+	} {
+		out := Compile([]Rule{tt.rule}).Evaluate(subject(t, "nginx"), Protect)
+		step := out.Trace[0]
+		if step.Outcome != tt.want || (out.Decisive != nil) != (tt.want == "match") {
+			t.Errorf("%s: %q, want %q: %v", name, step.Outcome, tt.want, step.Why)
+		}
+		if why := step.Why[len(step.Why)-1]; tt.want == "unknown" && !strings.Contains(why, "cannot read: the rule is not applied") {
+			t.Errorf("%s: explained as %q", name, why)
+		}
 	}
 }
 
