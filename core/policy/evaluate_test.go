@@ -425,13 +425,17 @@ func TestOnMissingIsNotForWhatCannotBeRead(t *testing.T) {
 		"unreadable denial":                      {unreadable(Deny), "unknown"},
 		"exception with an unreadable criterion": {partly(Exception), "unknown"},
 		"denial with an unreadable criterion":    {partly(Deny), "match"},
+		"exception with an unreadable operator":  {rule(100001, Federal, Exception, crit("namespace", "notContainsAny", "dev"), crit("namespace", "notRegex", "p.*d")), "unknown"},
 	} {
 		out := Compile([]Rule{tt.rule}).Evaluate(subject(t, "nginx"), Protect)
 		step := out.Trace[0]
 		if step.Outcome != tt.want || (out.Decisive != nil) != (tt.want == "match") {
 			t.Errorf("%s: %q, want %q: %v", name, step.Outcome, tt.want, step.Why)
 		}
-		if why := step.Why[len(step.Why)-1]; tt.want == "unknown" && !strings.Contains(why, "cannot read: the rule is not applied") {
+		if !slices.ContainsFunc(step.Why, func(why string) bool { return strings.Contains(why, "(unknown)") }) {
+			t.Errorf("%s: explained as %q", name, step.Why)
+		}
+		if why := step.Why[len(step.Why)-1]; tt.rule.OnMissing == OnMissingMatch && tt.want == "unknown" && !strings.Contains(why, "cannot read: the rule is not applied") {
 			t.Errorf("%s: explained as %q", name, why)
 		}
 	}

@@ -84,6 +84,12 @@ func compileGroups(r Rule) (groups []group, partly bool) {
 		if err != nil {
 			partly = true
 			cond = condition{text: criterionText(c), test: unreadableTest{err.Error()}}
+			if r.RuleType == Exception {
+				// Not an alternative to others of its name: with a negative operator of
+				// a newer version it would be one more condition.
+				groups = append(groups, group{[]condition{cond}})
+				continue
+			}
 		}
 		i, ok := byName[c.Name]
 		if !ok {
