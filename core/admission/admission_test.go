@@ -23,6 +23,7 @@ type world struct {
 	membership model.Membership
 	tags       map[string][]model.Digest // by host/repository:tag
 	verdicts   map[model.Digest][]policy.KnownVerdict
+	children   map[model.Digest][]model.Digest
 	cves       map[string][]policy.CVE
 	lookups    int // for verdicts
 	loads      int // of finding lists
@@ -33,7 +34,8 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		state: policy.State{Enable: true, Mode: policy.Protect}, membership: model.Membership{Role: model.Primary, PrimaryName: "hq"},
-		tags: map[string][]model.Digest{}, verdicts: map[model.Digest][]policy.KnownVerdict{}, cves: map[string][]policy.CVE{},
+		tags: map[string][]model.Digest{}, verdicts: map[model.Digest][]policy.KnownVerdict{},
+		children: map[model.Digest][]model.Digest{}, cves: map[string][]policy.CVE{},
 	}
 }
 
@@ -104,6 +106,11 @@ func (w *world) Verdicts(_ context.Context, d model.Digest) ([]policy.KnownVerdi
 	defer w.locked()()
 	w.lookups++
 	return w.verdicts[d], w.broken
+}
+
+func (w *world) Children(_ context.Context, d model.Digest) ([]model.Digest, error) {
+	defer w.locked()()
+	return w.children[d], w.broken
 }
 
 func (w *world) CVEs(_ context.Context, hash string) ([]policy.CVE, bool, error) {

@@ -125,6 +125,8 @@ func (d *Decision) add(cd ContainerDecision) {
 	switch {
 	case cd.unreadable:
 		d.Warnings = append(d.Warnings, fmt.Sprintf("container %q: %q is no image reference", cd.Name, cd.Image))
+	case cd.unscanned && len(cd.Results) > 0:
+		d.Warnings = append(d.Warnings, fmt.Sprintf("container %q: not every image behind %s has a scan result here", cd.Name, cd.Image))
 	case cd.unscanned:
 		d.Warnings = append(d.Warnings, fmt.Sprintf("container %q: no scan result of %s is known here", cd.Name, cd.Image))
 	}

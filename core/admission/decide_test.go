@@ -94,6 +94,13 @@ func TestExplanations(t *testing.T) {
 	}
 }
 
+// halfScanned makes an index of two children known, of which one has a result.
+func halfScanned(w *world, name string) {
+	w.tags[name] = []model.Digest{digest("1")}
+	w.children[digest("1")] = []model.Digest{digest("a"), digest("b")}
+	w.verdict(digest("1"), digest("a"), model.SourceScan, model.Counts{})
+}
+
 func TestWhichResultsCount(t *testing.T) {
 	t.Parallel()
 	const name = "reg.example/app:1"
@@ -111,6 +118,9 @@ func TestWhichResultsCount(t *testing.T) {
 		{"a tag of https's own port", name, func(w *world) { w.image("reg.example:443/app:1", digest("a"), counts(1)) }, denial(1000, "imageScanned", "=", "true"), false},
 		{"Docker Hub by another name", "nginx", func(w *world) { w.image("registry-1.docker.io/library/nginx:latest", digest("a"), counts(1)) }, denial(1000, "imageScanned", "=", "true"), false},
 		{"a digest, whatever the name", "other.io/x@" + string(digest("a")), func(w *world) { w.image(name, digest("a"), counts(1)) }, denial(1000, "imageScanned", "=", "true"), false},
+		{"no results under a SHA-512 digest", "reg.example/x@sha512:" + strings.Repeat("a", 128), func(*world) {}, denial(1000, "imageScanned", "=", "false"), false},
+		{"a SHA-512 digest hides no host", "evil.io/x@sha512:" + strings.Repeat("a", 128), func(*world) {}, denial(1000, "imageRegistry", "notContainsAny", "good.io"), false},
+		{"an unreadable reference hides no host", "evil.io/x@md5:aa", func(*world) {}, denial(1000, "imageRegistry", "notContainsAny", "good.io"), false},
 		{"the digest beats the tag", "reg.example/app:1@" + string(digest("b")), func(w *world) {
 			w.image(name, digest("a"), counts(1))
 			w.image("reg.example/app:2", digest("b"), counts(0))
@@ -128,6 +138,9 @@ func TestWhichResultsCount(t *testing.T) {
 			w.verdict(digest("1"), digest("a"), model.SourceScan, counts(0))
 			w.verdict(digest("1"), digest("b"), model.SourceScan, counts(1))
 		}, denial(1000, "cveCriticalCount", ">=", "1"), false},
+		{"a child of an index that nobody scanned", name, func(w *world) {
+			halfScanned(w, name)
+		}, denial(1000, "imageScanned", "=", "false"), false},
 		{"an index that a pipeline scanned", name, func(w *world) {
 			w.tags[name] = []model.Digest{digest("1")}
 			w.verdict(digest("1"), digest("1"), model.SourceCI, counts(1))
@@ -176,6 +189,30 @@ func TestWhichResultsCount(t *testing.T) {
 				t.Errorf("allowed %v: %s\n%+v", d.Allowed, d.Message, d.Containers[0].Trace)
 			}
 		})
+	}
+}
+
+func TestAnExceptionNeedsResultsOfAllChildren(t *testing.T) {
+	t.Parallel()
+	const name = "reg.example/app:1"
+	w := newWorld()
+	halfScanned(w, name)
+	clean := denial(1000, "cveHighCount", "<=", "0")
+	clean.RuleType = policy.Exception
+	w.rules = []policy.Rule{clean, denial(1001, "image", "containsAny", "*")}
+	s := w.service(t)
+	d := review(t, s, pod(name))
+	if d.Allowed || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "not every image") {
+		t.Errorf("half scanned: allowed %v, warnings %q", d.Allowed, d.Warnings)
+	}
+	w.verdict(digest("1"), digest("b"), model.SourceScan, model.Counts{})
+	if d = review(t, s, pod(name)); !d.Allowed || len(d.Warnings) > 0 {
+		t.Errorf("scanned: allowed %v, warnings %q", d.Allowed, d.Warnings)
+	}
+	// A pipeline's result for the whole index is listed once, whatever its children.
+	w.verdict(digest("1"), digest("1"), model.SourceCI, model.Counts{})
+	if d = review(t, s, pod(name)); len(d.Containers[0].Results) != 3 {
+		t.Errorf("results %+v", d.Containers[0].Results)
 	}
 }
 

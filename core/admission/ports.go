@@ -30,6 +30,9 @@ type Results interface {
 	TagDigests(ctx context.Context, host, repository, tag string) ([]model.Digest, error)
 	// Verdicts are all results for the digest and, of an index, for its children.
 	Verdicts(ctx context.Context, digest model.Digest) ([]policy.KnownVerdict, error)
+	// Children are the images of an index that are looked at, with results or
+	// without; none when the digest is no index.
+	Children(ctx context.Context, digest model.Digest) ([]model.Digest, error)
 	// CVEs are the vulnerabilities of a finding list, worst first; false when
 	// the list has not arrived.
 	CVEs(ctx context.Context, hash string) ([]policy.CVE, bool, error)

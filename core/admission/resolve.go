@@ -37,7 +37,18 @@ func (s *Service) resolve(ctx context.Context, image string, withCVEs bool) (res
 		if err != nil {
 			return resolved{}, err
 		}
-		for _, group := range imagesOf(d, known) {
+		// Asked second: a child that gets its result in between is unscanned once
+		// more, never left out.
+		children, err := s.o.Results.Children(ctx, d)
+		if err != nil {
+			return resolved{}, err
+		}
+		for _, v := range known {
+			if !seen[v.Digest] {
+				res.results = append(res.results, v)
+			}
+		}
+		for _, group := range imagesOf(d, children, known) {
 			if seen[group.digest] {
 				continue // an index and its child may both stand behind a name
 			}
@@ -47,7 +58,6 @@ func (s *Service) resolve(ctx context.Context, image string, withCVEs bool) (res
 				return resolved{}, err
 			}
 			res.candidates = append(res.candidates, facts)
-			res.results = append(res.results, group.verdicts...)
 		}
 	}
 	if len(res.candidates) == 0 {
@@ -84,11 +94,15 @@ type image struct {
 }
 
 // imagesOf sorts the results under a digest into images: the digest itself, or
-// the children that have results when it is an index. What a pipeline said of
-// the index holds for each of them: nobody knows which child it looked at.
-func imagesOf(digest model.Digest, known []policy.KnownVerdict) []image {
+// its children when it is an index, those without a result too: a node may run
+// any of them. What a pipeline said of the index holds for each: nobody knows
+// which child it looked at.
+func imagesOf(digest model.Digest, children []model.Digest, known []policy.KnownVerdict) []image {
 	var images []image
 	var whole []policy.KnownVerdict
+	for _, child := range children {
+		images = append(images, image{digest: child})
+	}
 	for _, v := range known {
 		if v.Digest == digest {
 			whole = append(whole, v)

@@ -14,7 +14,8 @@ const maxNamed = 10
 
 // test is a criterion without its negation.
 type test interface {
-	// holds must be quick: it is asked for every rule of every container.
+	// holds must be quick: it is asked for every rule of every container. Tests of
+	// the image reference are asked only when there is one.
 	holds(s *Subject, f *Facts) Truth
 	// saw is what holds looked at to come to t, for the explanation.
 	saw(s *Subject, f *Facts, t Truth) string
@@ -43,31 +44,20 @@ func (t namespaceTest) saw(s *Subject, _ *Facts, _ Truth) string {
 type imageTest struct{ any []imagePattern }
 
 func (t imageTest) holds(s *Subject, _ *Facts) Truth {
-	if s.Image == nil {
-		return Unknown
-	}
 	return truth(slices.ContainsFunc(t.any, func(p imagePattern) bool { return p.match(*s.Image) }))
 }
 
 func (t imageTest) saw(s *Subject, _ *Facts, _ Truth) string { return sawImage(s) }
 
-type hostTest struct{ any []pattern }
+type hostTest struct{ any []hostPattern }
 
 func (t hostTest) holds(s *Subject, _ *Facts) Truth {
-	if s.Image == nil {
-		return Unknown
-	}
-	return truth(matchAny(t.any, s.Image.Host))
+	return truth(slices.ContainsFunc(t.any, func(p hostPattern) bool { return p.match(s.Image.Host) }))
 }
 
 func (t hostTest) saw(s *Subject, _ *Facts, _ Truth) string { return sawImage(s) }
 
-func sawImage(s *Subject) string {
-	if s.Image == nil {
-		return "the image reference cannot be read"
-	}
-	return "the image is " + s.Image.String()
-}
+func sawImage(s *Subject) string { return "the image is " + s.Image.String() }
 
 // scannedTest knows its answer even without a result: that there is none.
 type scannedTest struct{ want string }
@@ -190,9 +180,17 @@ type condition struct {
 	text     string // as written, shortened
 	negative bool
 	test     test
+	// ofName says that the test reads the image reference. One that cannot be read
+	// is bad input, not data that may arrive: the criterion then is badName, which
+	// meets a denial and never an exception.
+	ofName  bool
+	badName Truth
 }
 
 func (c condition) holds(s *Subject, f *Facts) Truth {
+	if c.ofName && s.Image == nil {
+		return c.badName
+	}
 	if c.negative {
 		return not(c.test.holds(s, f))
 	}
@@ -201,6 +199,13 @@ func (c condition) holds(s *Subject, f *Facts) Truth {
 
 // explain is one line: what was asked, what was seen, what follows.
 func (c condition) explain(s *Subject, f *Facts) string {
+	if c.ofName && s.Image == nil {
+		effect := "never meets an exception"
+		if c.badName == Yes {
+			effect = "meets a denial"
+		}
+		return c.text + ": the image reference cannot be read, which " + effect + " (" + c.badName.String() + ")"
+	}
 	found := c.test.holds(s, f)
 	follows := found
 	if c.negative {

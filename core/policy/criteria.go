@@ -28,6 +28,7 @@ const (
 type kind struct {
 	deny, allow []string // operators by rule type
 	compile     func(op string, values []string) (test, error)
+	ofName      bool // whether it is about the image reference
 }
 
 // kinds are the criteria of this version by name. A new criterion is a new line.
@@ -37,17 +38,17 @@ func kinds() map[string]kind {
 	least, most := []string{opAtLeast}, []string{opAtMost, opAtLeast}
 	equal := []string{opEqual}
 	return map[string]kind{
-		"image":         {listed, listed, compileImage},
-		"imageRegistry": {listed, listed, compileHost},
-		"namespace":     {listed, listed, compileNamespace},
-		"imageScanned":  {equal, equal, compileScanned},
-		cveNames:        {sets, sets, compileCVEs},
+		"image":         {listed, listed, compileImage, true},
+		"imageRegistry": {listed, listed, compileHost, true},
+		"namespace":     {listed, listed, compileNamespace, false},
+		"imageScanned":  {equal, equal, compileScanned, false},
+		cveNames:        {sets, sets, compileCVEs, false},
 		"cveCriticalCount": {least, most, compileCount(model.Critical,
-			func(c model.Counts) int { return c.Critical })},
+			func(c model.Counts) int { return c.Critical }), false},
 		"cveHighCount": {least, most, compileCount(model.High,
-			func(c model.Counts) int { return c.Critical + c.High })},
+			func(c model.Counts) int { return c.Critical + c.High }), false},
 		"cveMediumCount": {least, most, compileCount(model.Medium,
-			func(c model.Counts) int { return c.Medium })},
+			func(c model.Counts) int { return c.Medium }), false},
 	}
 }
 
@@ -78,7 +79,10 @@ func compileCriterion(t RuleType, c Criterion) (condition, error) {
 	if err != nil {
 		return condition{}, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	return condition{text: criterionText(c), negative: c.Op == opNotContainsAny, test: test}, nil
+	return condition{
+		text: criterionText(c), negative: c.Op == opNotContainsAny, test: test,
+		ofName: k.ofName, badName: truth(t != Exception),
+	}, nil
 }
 
 func compileImage(_ string, values []string) (test, error) {
@@ -86,7 +90,7 @@ func compileImage(_ string, values []string) (test, error) {
 	for _, v := range values {
 		p := newImagePattern(v)
 		if p.digest != "" {
-			if _, err := model.ParseDigest(string(p.digest)); err != nil {
+			if err := checkDigest(string(p.digest)); err != nil {
 				return nil, err
 			}
 		}

@@ -31,6 +31,8 @@
 //     matches; an exception only when all of them do.
 //   - A value of the criterion image is read as a pod's reference is: without a
 //     host it is Docker Hub's. "*/nginx" stands for every host.
+//   - An image reference that cannot be read is bad input, not missing data: it
+//     meets every denial's criterion about names and no exception's.
 //   - A reference with a digest has no tag: what a container runtime ignores must
 //     not open an exception.
 //   - imageScanned knows "own" (muster itself has scanned the image) and "ci"

@@ -78,7 +78,7 @@ func (c *compiled) look(sub *Subject) (Step, *Facts, bool) {
 		return Step{ID: c.ID, Outcome: No.String(), Why: []string{"the rule is not for " + string(sub.Kind)}}, nil, false
 	}
 	t, which := c.settle(sub)
-	facts, assumed := &sub.Candidates[which], t == Unknown && c.OnMissing == OnMissingMatch
+	facts, assumed := &sub.Candidates[which], t == Unknown && c.assumes()
 	if assumed {
 		t = Yes
 	}
@@ -89,10 +89,20 @@ func (c *compiled) look(sub *Subject) (Step, *Facts, bool) {
 	switch {
 	case assumed:
 		step.Why = append(step.Why, "on_missing is match: what is unknown counts as a match")
+	case t == Unknown && c.OnMissing == OnMissingMatch:
+		step.Why = append(step.Why, "on_missing is for data, not for what this version cannot read: the rule is not applied")
 	case t == Unknown:
 		step.Why = append(step.Why, "on_missing is ignore: the rule is not applied")
 	}
 	return step, facts, t == Yes
+}
+
+// assumes says whether the rule counts what is unknown as a match. Its author
+// decided that for data that has not arrived, not for a version that cannot read
+// the rule: nothing follows from such a rule, and a criterion that cannot be read
+// never opens an exception.
+func (c *compiled) assumes() bool {
+	return c.OnMissing == OnMissingMatch && c.Unreadable == "" && (c.RuleType != Exception || !c.partly)
 }
 
 // settle asks all candidates: any of them meets a denial, all of them together

@@ -57,7 +57,7 @@ func TestCriteria(t *testing.T) {
 	t.Parallel()
 	const yes, no, unknown = "match", "no match", "unknown"
 	three := own(model.Counts{Critical: 1, High: 2, Medium: 4}, "CVE-2024-1", "CVE-2024-2", "GHSA-x")
-	digest := "sha256:" + strings.Repeat("a", 64)
+	digest, long := "sha256:"+strings.Repeat("a", 64), "sha512:"+strings.Repeat("a", 128)
 	tests := []struct {
 		name  string
 		image string
@@ -81,17 +81,36 @@ func TestCriteria(t *testing.T) {
 		{"a digest hides the tag", "nginx:1.25@" + digest, three, crit("image", "containsAny", "nginx:1.25"), no},
 		{"a digest has any tag", "nginx:1.25@" + digest, three, crit("image", "containsAny", "nginx"), yes},
 		{"by digest", "nginx@" + digest, three, crit("image", "containsAny", "nginx@"+digest), yes},
-		{"unreadable image", "NOT AN IMAGE", three, crit("image", "containsAny", "*"), unknown},
-		{"unreadable image, negative", "NOT AN IMAGE", three, crit("image", "notContainsAny", "nginx"), unknown},
+		{"by digest, with a tag on both", "nginx:1.25@" + digest, three, crit("image", "containsAny", "nginx:1.24@"+digest), yes},
+		{"by another digest", "nginx:1.25@" + digest, three, crit("image", "containsAny", "nginx:1.25@sha256:"+strings.Repeat("b", 64)), no},
+		{"https's port", "evil.io:443/x:1", three, crit("image", "containsAny", "evil.io/x"), yes},
+		{"https's port with zeros", "evil.io:0443/x:1", three, crit("image", "containsAny", "evil.io/x:1"), yes},
+		{"https's port in the rule", "evil.io/x", three, crit("image", "containsAny", "https://evil.io:443/x"), yes},
+		{"https's port of every host", "evil.io/x", three, crit("image", "containsAny", "*:0443/x"), yes},
+		{"any port is https's too", "evil.io/x", three, crit("image", "containsAny", "evil.io:*/x"), yes},
+		{"any port", "evil.io:5000/x", three, crit("image", "containsAny", "evil.io:*/x"), yes},
+		{"by a SHA-512 digest", "evil.io/x@" + long, three, crit("image", "containsAny", "evil.io/x"), yes},
+		{"by that SHA-512 digest", "evil.io/x@" + long, three, crit("image", "containsAny", "evil.io/x@"+long), yes},
 
 		{"host", "reg.example:5000/app", three, crit("imageRegistry", "containsAny", "reg.example:5000"), yes},
 		{"host url", "reg.example:5000/app", three, crit("imageRegistry", "containsAny", "https://reg.example:5000/"), yes},
 		{"host without port", "reg.example:5000/app", three, crit("imageRegistry", "containsAny", "reg.example"), no},
+		{"host, https's port", "evil.io:443/x:1", three, crit("imageRegistry", "containsAny", "evil.io"), yes},
+		{"host, https's port with zeros", "evil.io:0443/x:1", three, crit("imageRegistry", "containsAny", "evil.io"), yes},
+		{"host, https's port in the rule", "evil.io/x", three, crit("imageRegistry", "containsAny", "https://evil.io:443"), yes},
+		{"host, another port with zeros", "evil.io:05000/x", three, crit("imageRegistry", "containsAny", "evil.io:5000"), yes},
+		{"host, any port", "evil.io/x", three, crit("imageRegistry", "containsAny", "evil.io:*"), yes},
+		{"host, port of another length", "evil.io/x", three, crit("imageRegistry", "containsAny", "evil.io:4430"), no},
+		{"host with wildcard and port", "a.evil.io/x", three, crit("imageRegistry", "containsAny", "*.evil.io:443"), yes},
+		{"a wildcard sees no implied port", "evil.io/x", three, crit("imageRegistry", "containsAny", "evil*3"), no},
+		{"IPv6 host", "[::1]:443/x", three, crit("imageRegistry", "containsAny", "https://[0:0::1]"), yes},
+		{"IPv6 group is no port", "[::443]/x", three, crit("imageRegistry", "containsAny", "[::443]"), yes},
+		{"Docker Hub with a port", "docker.io:443/nginx", three, crit("imageRegistry", "containsAny", "index.docker.io:443"), yes},
 		{"dockerhub", "nginx", three, crit("imageRegistry", "containsAny", "dockerhub"), yes},
 		{"alias", "nginx", three, crit("imageRegistry", "containsAny", "https://registry-1.docker.io"), yes},
 		{"host glob", "a.example/app", three, crit("imageRegistry", "containsAny", "*.example"), yes},
 		{"not from", "evil.io/app", three, crit("imageRegistry", "notContainsAny", "docker.io,*.example"), yes},
-		{"unreadable host", "NOT AN IMAGE", three, crit("imageRegistry", "notContainsAny", "docker.io"), unknown},
+		{"not from, by a SHA-512 digest", "evil.io/x@" + long, three, crit("imageRegistry", "notContainsAny", "good.io"), yes},
 
 		{"namespace", "nginx", three, crit("namespace", "containsAny", "dev,prod"), yes},
 		{"namespace glob", "nginx", three, crit("namespace", "containsAny", "pr?d"), yes},
@@ -147,6 +166,40 @@ func TestCriteria(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestUnreadableReferenceMeetsDenialsOnly(t *testing.T) {
+	t.Parallel()
+	s := subject(t, "NOT AN IMAGE")
+	inDev, high := crit("namespace", "containsAny", "dev"), crit("cveHighCount", ">=", "1")
+	for _, about := range []Criterion{
+		crit("image", "containsAny", "nginx"), crit("image", "notContainsAny", "nginx"),
+		crit("imageRegistry", "containsAny", "good.io"), crit("imageRegistry", "notContainsAny", "good.io"),
+	} {
+		tests := []struct {
+			name     string
+			kind     RuleType
+			criteria []Criterion
+			want     string
+		}{
+			{"denial", Deny, []Criterion{about}, "match"},
+			{"denial of another namespace", Deny, []Criterion{about, inDev}, "no match"},
+			{"denial that also waits for a result", Deny, []Criterion{about, high}, "unknown"},
+			{"exception", Exception, []Criterion{about}, "no match"},
+		}
+		for _, tt := range tests {
+			if got := outcomeOf(tt.kind, s, tt.criteria...); got != tt.want {
+				t.Errorf("%s, %s %s: %q, want %q", tt.name, about.Name, about.Op, got, tt.want)
+			}
+		}
+	}
+	lenient := rule(1000, UserCreated, Exception, crit("image", "containsAny", "*"))
+	lenient.OnMissing = OnMissingMatch
+	denial := rule(1001, UserCreated, Deny, crit("imageRegistry", "notContainsAny", "good.io"))
+	out := Compile([]Rule{lenient, denial}).Evaluate(s, Protect)
+	if out.Allowed || out.Decisive == nil || !strings.Contains(out.Decisive.Because[0], "cannot be read, which meets a denial (match)") {
+		t.Errorf("%+v", out)
 	}
 }
 
@@ -349,9 +402,42 @@ func TestUnreadableRuleIsUnknownAsAWhole(t *testing.T) {
 	if !out.Allowed || out.Trace[0].Outcome != "unknown" || !strings.Contains(out.Trace[0].Why[0], "sub_criteria") {
 		t.Errorf("%+v", out)
 	}
-	r = Parse(model.Federated, 100001, []byte(strings.Replace(string(body), `{`, `{"on_missing":"match",`, 1)))
-	if out := Compile([]Rule{r}).Evaluate(subject(t, "nginx"), Protect); out.Allowed {
-		t.Error("on_missing of a rule that is half understood does not count")
+}
+
+// A newer primary's on_missing: match is about data: on an older member it must
+// neither let everything in nor keep everything out.
+func TestOnMissingIsNotForWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	waiting := crit("cveHighCount", ">=", "1")
+	unreadable := func(kind RuleType) Rule {
+		return Parse(model.Federated, 100001, []byte(`{"rule_type":"`+string(kind)+`","on_missing":"match","criteria":[{"name":"namespace","op":"containsAny","value":"*","sub_criteria":[{}]}]}`))
+	}
+	partly := func(kind RuleType) Rule {
+		r := rule(100001, Federal, kind, crit("imageSigned", "=", "true"), waiting)
+		r.OnMissing = OnMissingMatch
+		return r
+	}
+	for name, tt := range map[string]struct {
+		rule Rule
+		want string
+	}{
+		"unreadable exception":                   {unreadable(Exception), "unknown"},
+		"unreadable denial":                      {unreadable(Deny), "unknown"},
+		"exception with an unreadable criterion": {partly(Exception), "unknown"},
+		"denial with an unreadable criterion":    {partly(Deny), "match"},
+		"exception with an unreadable operator":  {rule(100001, Federal, Exception, crit("namespace", "notContainsAny", "dev"), crit("namespace", "notRegex", "p.*d")), "unknown"},
+	} {
+		out := Compile([]Rule{tt.rule}).Evaluate(subject(t, "nginx"), Protect)
+		step := out.Trace[0]
+		if step.Outcome != tt.want || (out.Decisive != nil) != (tt.want == "match") {
+			t.Errorf("%s: %q, want %q: %v", name, step.Outcome, tt.want, step.Why)
+		}
+		if !slices.ContainsFunc(step.Why, func(why string) bool { return strings.Contains(why, "(unknown)") }) {
+			t.Errorf("%s: explained as %q", name, step.Why)
+		}
+		if why := step.Why[len(step.Why)-1]; tt.rule.OnMissing == OnMissingMatch && tt.want == "unknown" && !strings.Contains(why, "cannot read: the rule is not applied") {
+			t.Errorf("%s: explained as %q", name, why)
+		}
 	}
 }
 

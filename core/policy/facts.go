@@ -10,8 +10,8 @@ import (
 type Subject struct {
 	Namespace string
 	Kind      ContainerKind
-	// Image is what the container names; nil when that is no image reference,
-	// so that criteria about names are Unknown.
+	// Image is what the container names; nil when that is no image reference:
+	// criteria about names then meet denials and never exceptions.
 	Image *Reference
 	// Candidates are the images that may run under that name. There is always at
 	// least one: of an image without any result, only that is known.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,15 +21,18 @@ const maxReference = 1024
 var (
 	hostForm       = regexp.MustCompile(`^([a-z0-9]+([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
 	repositoryForm = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
+	digestForm     = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
 	tagForm        = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 )
 
 // Reference is an image as a pod names it, in one normal form.
 type Reference struct {
-	Host       string // lower case, port included; Docker Hub is DockerHub
+	Host       string // lower case, with the port unless it is HTTPS's own; Docker Hub is DockerHub
 	Repository string // with "library/" where Docker Hub implies it
 	Tag        string // "latest" when nothing was said; empty when there is a digest, which wins
-	Digest     model.Digest
+	// Digest may be SHA-384 or SHA-512 too, which runtimes accept: the name can be
+	// judged then, though no result is ever known under such a digest.
+	Digest model.Digest
 }
 
 // ParseReference reads "[host/]repository[:tag][@digest]" as container runtimes
@@ -40,11 +44,10 @@ func ParseReference(s string) (Reference, error) {
 	name, digest, hasDigest := strings.Cut(s, "@")
 	ref := Reference{}
 	if hasDigest {
-		d, err := model.ParseDigest(digest)
-		if err != nil {
+		if err := checkDigest(digest); err != nil {
 			return Reference{}, fault.New(fault.Invalid, "policy: image reference %q: %w", s, err)
 		}
-		ref.Digest = d
+		ref.Digest = model.Digest(digest)
 	}
 	name, tag := cutTag(name)
 	if tag != "" && !tagForm.MatchString(tag) || strings.HasSuffix(name, ":") {
@@ -61,6 +64,13 @@ func ParseReference(s string) (Reference, error) {
 		return Reference{}, fault.New(fault.Invalid, "policy: %q is not an image reference", s)
 	}
 	return ref, nil
+}
+
+func checkDigest(s string) error {
+	if !digestForm.MatchString(s) {
+		return fault.New(fault.Invalid, "%q is not a digest", s).WithHint("a digest is sha256: and 64 hex digits; sha384: and sha512: are known too")
+	}
+	return nil
 }
 
 // String is the full form, "docker.io/library/nginx:latest".
@@ -85,25 +95,44 @@ func (r Reference) Hosts() []string {
 	if r.Host == DockerHub {
 		return dockerHubHosts()
 	}
-	if bare, ok := strings.CutSuffix(r.Host, ":443"); ok {
-		return []string{r.Host, bare}
-	}
 	if hasPort(r.Host) {
 		return []string{r.Host}
 	}
-	return []string{r.Host, r.Host + ":443"}
+	return []string{r.Host, r.Host + httpsPort}
 }
 
 func dockerHubHosts() []string {
 	return []string{DockerHub, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 }
 
-// normalHost gives Docker Hub its one name and leaves other hosts as they are.
+const httpsPort = ":443"
+
+// normalHost is the one spelling of a host, so that no other one leads to the
+// same registry past a rule: lower case, an IPv6 address in its short form, a
+// port without leading zeros and none where HTTPS implies it, and one name for
+// Docker Hub. A host with wildcards keeps them.
 func normalHost(host string) string {
-	if slices.Contains(dockerHubHosts(), host) || host == "dockerhub" {
+	host, port := strings.ToLower(host), ""
+	if hasPort(host) {
+		i := strings.LastIndexByte(host, ':')
+		host, port = host[:i], host[i+1:]
+		if digits := strings.TrimLeft(port, "0"); digits != "" {
+			port = digits
+		}
+		port = ":" + port
+	}
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		if ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]")); err == nil {
+			host = "[" + ip.String() + "]"
+		}
+	}
+	if port == httpsPort {
+		port = ""
+	}
+	if port == "" && (slices.Contains(dockerHubHosts(), host) || host == "dockerhub") {
 		return DockerHub
 	}
-	return host
+	return host + port
 }
 
 // splitHost cuts the registry off a name without tag: the first part is one
@@ -114,7 +143,7 @@ func splitHost(name string) (host, repository string) {
 	if !ok || !isHost {
 		first, rest = DockerHub, name
 	}
-	first = normalHost(strings.ToLower(first))
+	first = normalHost(first)
 	if first == DockerHub && !strings.Contains(rest, "/") {
 		rest = "library/" + rest
 	}
@@ -131,45 +160,4 @@ func cutTag(s string) (name, tag string) {
 
 func hasPort(host string) bool {
 	return strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']')
-}
-
-// imagePattern is one value of the criterion image.
-type imagePattern struct {
-	name, tag pattern
-	digest    model.Digest
-}
-
-// newImagePattern reads "[host/]repository[:tag]" or "…@digest" with wildcards.
-// As in a pod, a name without a host is Docker Hub's; a name that begins with a
-// wildcard ("*/nginx") stands for every host. Without a tag every tag matches.
-func newImagePattern(value string) imagePattern {
-	value = trimScheme(value)
-	name, digest, _ := strings.Cut(value, "@")
-	name, tag := cutTag(name)
-	if tag == "" {
-		tag = "*"
-	}
-	if !strings.HasPrefix(name, "*") && !strings.HasPrefix(name, "?") {
-		host, repository := splitHost(name)
-		name = host + "/" + repository
-	}
-	return imagePattern{name: newPattern(strings.ToLower(name)), tag: newPattern(tag), digest: model.Digest(digest)}
-}
-
-func (p imagePattern) match(r Reference) bool {
-	return (p.digest == "" || p.digest == r.Digest) && p.name.match(r.Name()) && p.tag.match(r.Tag)
-}
-
-// newHostPattern reads one value of the criterion imageRegistry: a host or URL,
-// or "dockerhub".
-func newHostPattern(value string) pattern {
-	host, _, _ := strings.Cut(trimScheme(value), "/")
-	return newPattern(normalHost(strings.ToLower(host)))
-}
-
-func trimScheme(s string) string {
-	if _, rest, ok := strings.Cut(s, "://"); ok {
-		return rest
-	}
-	return s
 }

@@ -13,6 +13,7 @@ import (
 func TestParseReference(t *testing.T) {
 	t.Parallel()
 	d := model.Digest("sha256:" + strings.Repeat("a", 64))
+	d384, d512 := "sha384:"+strings.Repeat("b", 96), "sha512:"+strings.Repeat("c", 128)
 	for in, want := range map[string]Reference{
 		"nginx":                              {Host: "docker.io", Repository: "library/nginx", Tag: "latest"},
 		"nginx:1.25":                         {Host: "docker.io", Repository: "library/nginx", Tag: "1.25"},
@@ -26,6 +27,13 @@ func TestParseReference(t *testing.T) {
 		"REG.Example:5000/a/b/c:V1":          {Host: "reg.example:5000", Repository: "a/b/c", Tag: "V1"},
 		"MyHost/app":                         {Host: "myhost", Repository: "app", Tag: "latest"},
 		"[::1]:5000/app":                     {Host: "[::1]:5000", Repository: "app", Tag: "latest"},
+		"REG.example:00443/app":              {Host: "reg.example", Repository: "app", Tag: "latest"},
+		"reg.example:05000/app":              {Host: "reg.example:5000", Repository: "app", Tag: "latest"},
+		"index.docker.io:443/nginx":          {Host: "docker.io", Repository: "library/nginx", Tag: "latest"},
+		"[::1]:443/app":                      {Host: "[::1]", Repository: "app", Tag: "latest"},
+		"[0:0::443]/app":                     {Host: "[::443]", Repository: "app", Tag: "latest"},
+		"reg.example/app:1@" + d384:          {Host: "reg.example", Repository: "app", Digest: model.Digest(d384)},
+		"reg.example/app@" + d512:            {Host: "reg.example", Repository: "app", Digest: model.Digest(d512)},
 		"reg.example/app@" + string(d):       {Host: "reg.example", Repository: "app", Digest: d},
 		"reg.example/app:1.0@" + string(d):   {Host: "reg.example", Repository: "app", Digest: d},
 		"gcr.io/istio-release/proxyv2:1":     {Host: "gcr.io", Repository: "istio-release/proxyv2", Tag: "1"},
@@ -37,7 +45,8 @@ func TestParseReference(t *testing.T) {
 		}
 	}
 	for _, in := range []string{
-		"", ":", "/", "@", "nginx:", "nginx@", "nginx@sha256:short", "nginx@" + string(d) + "x", "nginx@sha512:" + strings.Repeat("a", 128),
+		"", ":", "/", "@", "nginx:", "nginx@", "nginx@sha256:short", "nginx@" + string(d) + "x", "nginx@sha512:" + strings.Repeat("a", 64), "nginx@md5:" + strings.Repeat("a", 32),
+		"nginx@" + strings.ToUpper(d512),
 		"NGINX", "reg.example/App", "reg.example/", "reg.example//app", "/app", "https://reg.example/app", "reg.example/app:1:2",
 		"a b", "nginx:-1", "nginx:" + strings.Repeat("x", 129), "reg.example:port/app", "-reg.example/app", "reg.example./app", "reg_example.com/app",
 		"nginx\n", strings.Repeat("a", 2000), "nginx:ä", "ngi\x00nx", "reg.example/../app", "user@reg.example/app",
@@ -53,9 +62,12 @@ func TestHosts(t *testing.T) {
 	for in, want := range map[string][]string{
 		"nginx":                {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"},
 		"reg.example/app":      {"reg.example", "reg.example:443"},
-		"reg.example:443/app":  {"reg.example:443", "reg.example"},
+		"reg.example:443/app":  {"reg.example", "reg.example:443"},
+		"reg.example:0443/app": {"reg.example", "reg.example:443"},
 		"reg.example:5000/app": {"reg.example:5000"},
 		"[::1]:5000/app":       {"[::1]:5000"},
+		"[::1]/app":            {"[::1]", "[::1]:443"},
+		"docker.io:443/nginx":  {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"},
 	} {
 		ref, err := ParseReference(in)
 		if diff := cmp.Diff(want, ref.Hosts()); diff != "" || err != nil {
@@ -83,7 +95,7 @@ func TestPattern(t *testing.T) {
 }
 
 func FuzzParseReference(f *testing.F) {
-	for _, s := range []string{"nginx", "reg.example:5000/a/b:1", "docker.io/nginx@sha256:" + strings.Repeat("a", 64), "[::1]/x", "a/b/c:d@e"} {
+	for _, s := range []string{"nginx", "reg.example:5000/a/b:1", "docker.io/nginx@sha256:" + strings.Repeat("a", 64), "[::1]/x", "a/b/c:d@e", "[0::443]:0443/x", "reg.example:00443/x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -39,6 +39,7 @@ type Set struct {
 type compiled struct {
 	Rule
 	groups []group
+	partly bool // some criterion cannot be read by this version
 }
 
 // group is the criteria of one name.
@@ -49,7 +50,8 @@ type group struct{ conditions []condition }
 func Compile(rules []Rule) *Set {
 	s := &Set{}
 	for _, r := range rules {
-		c := compiled{Rule: r, groups: compileGroups(r)}
+		c := compiled{Rule: r}
+		c.groups, c.partly = compileGroups(r)
 		s.rules = append(s.rules, c)
 		s.needsCVEs = s.needsCVEs || !r.Disable && slices.ContainsFunc(r.Criteria, func(c Criterion) bool { return c.Name == cveNames })
 		if r.CfgType == BuiltIn {
@@ -71,16 +73,23 @@ func (r Rule) turn() int {
 	return turn
 }
 
-func compileGroups(r Rule) []group {
+// compileGroups also says whether some criterion cannot be read.
+func compileGroups(r Rule) (groups []group, partly bool) {
 	if r.Unreadable != "" {
-		return []group{{[]condition{{text: "rule", test: unreadableTest{r.Unreadable}}}}}
+		return []group{{[]condition{{text: "rule", test: unreadableTest{r.Unreadable}}}}}, true
 	}
-	var groups []group
 	byName := map[string]int{}
 	for _, c := range r.Criteria {
 		cond, err := compileCriterion(r.RuleType, c)
 		if err != nil {
+			partly = true
 			cond = condition{text: criterionText(c), test: unreadableTest{err.Error()}}
+			if r.RuleType == Exception {
+				// Not an alternative to others of its name: with a negative operator of
+				// a newer version it would be one more condition.
+				groups = append(groups, group{[]condition{cond}})
+				continue
+			}
 		}
 		i, ok := byName[c.Name]
 		if !ok {
@@ -90,7 +99,7 @@ func compileGroups(r Rule) []group {
 		}
 		groups[i].conditions = append(groups[i].conditions, cond)
 	}
-	return groups
+	return groups, partly
 }
 
 // NeedsCVEs says whether some enabled rule looks at the names of

@@ -84,13 +84,19 @@ func (p *Puller) Index(ctx context.Context, t Target) (model.Index, bool, error)
 
 func childPlatform(d v1.Descriptor) model.Platform {
 	other := model.Platform{OS: "unknown", Architecture: "unknown"}
-	switch {
-	case d.MediaType != "" && !d.MediaType.IsImage(), len(d.URLs) > 0, d.Annotations["vnd.docker.reference.type"] != "":
+	if d.MediaType != "" && !d.MediaType.IsImage() || len(d.URLs) > 0 {
 		return other
-	case d.Platform == nil:
-		return model.Platform{}
 	}
-	return model.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant}
+	var p model.Platform
+	if d.Platform != nil {
+		p = model.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant}
+	}
+	// Whoever writes an index chooses its annotations. Runtimes go by the platform,
+	// so the mark of an attestation hides nothing that has one.
+	if p == (model.Platform{}) && d.Annotations["vnd.docker.reference.type"] != "" {
+		return other
+	}
+	return p
 }
 
 // Image implements Scanner.

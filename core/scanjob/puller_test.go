@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/muster-sec/muster/core/fault"
@@ -149,5 +151,49 @@ func TestPullerNeverFallsBackToPlainHTTP(t *testing.T) {
 	}
 	if asked.Load() {
 		t.Error("the registry was asked in plain HTTP")
+	}
+}
+
+// An annotation alone must not keep an image that runs from being scanned.
+func TestAnAttestationHasNoPlatform(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	catalog, err := sampleimage.Catalog(time.Unix(1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	linux, unknown := v1.Platform{OS: "linux", Architecture: "amd64"}, v1.Platform{OS: "unknown", Architecture: "unknown"}
+	mark := map[string]string{"vnd.docker.reference.type": "attestation-manifest"}
+	for what, tt := range map[string]struct {
+		entry v1.Descriptor
+		want  string
+	}{
+		"an image":                           {v1.Descriptor{Platform: &linux}, "linux/amd64"},
+		"an image marked as an attestation":  {v1.Descriptor{Platform: &linux, Annotations: mark}, "linux/amd64"},
+		"an attestation":                     {v1.Descriptor{Platform: &unknown, Annotations: mark}, "unknown/unknown"},
+		"an attestation without a platform":  {v1.Descriptor{Annotations: mark}, "unknown/unknown"},
+		"an image of which nothing is known": {v1.Descriptor{}, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: catalog[0].Image, Descriptor: tt.entry})
+			d, err := index.Digest()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref, err := name.NewDigest(strings.TrimPrefix(server.URL, "http://") + "/app@" + d.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := remote.WriteIndex(ref, index); err != nil {
+				t.Fatal(err)
+			}
+			target := scanjob.Target{Registry: model.Registry{Name: "shop", URL: server.URL}, Repository: "app", Digest: model.Digest(d.String())}
+			ix, is, err := scanjob.NewPuller(nil, "a/1").Index(t.Context(), target)
+			if err != nil || !is || len(ix.Children) != 1 || ix.Children[0].Platform.String() != tt.want {
+				t.Errorf("%+v, %v, error %v; want the platform %q", ix, is, err, tt.want)
+			}
+		})
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/muster-sec/muster/core/policy"
 )
 
-// VerdictIndex answers what admission asks while a pod waits: three point
+// VerdictIndex answers what admission asks while a pod waits: four point
 // look-ups through prepared statements. Close it before the store. It is safe
 // for concurrent use.
 type VerdictIndex struct {
-	byTag, verdicts, findings *sql.Stmt
-	decoder                   *zstd.Decoder
+	byTag, verdicts, children, findings *sql.Stmt
+	decoder                             *zstd.Decoder
 }
 
 const (
@@ -26,6 +26,7 @@ const (
 	verdictsSQL   = `SELECT v.origin, v.body, f.hash IS NOT NULL FROM verdicts v LEFT JOIN finding_lists f ON f.hash = v.findings
 		WHERE v.digest IN (SELECT CAST(? AS TEXT) UNION ALL SELECT digest FROM index_children WHERE index_digest = ?)
 		ORDER BY v.digest, v.origin DESC, v.source DESC, v.producer`
+	childrenSQL    = `SELECT digest FROM index_children WHERE index_digest = ? ORDER BY digest`
 	findingListSQL = `SELECT body FROM finding_lists WHERE hash = ?`
 )
 
@@ -36,7 +37,9 @@ func (s *Store) VerdictIndex(ctx context.Context) (*VerdictIndex, error) {
 		return nil, fmt.Errorf("store: make a decoder: %w", err)
 	}
 	ix := &VerdictIndex{decoder: decoder}
-	for query, stmt := range map[string]**sql.Stmt{tagDigestsSQL: &ix.byTag, verdictsSQL: &ix.verdicts, findingListSQL: &ix.findings} {
+	for query, stmt := range map[string]**sql.Stmt{
+		tagDigestsSQL: &ix.byTag, verdictsSQL: &ix.verdicts, childrenSQL: &ix.children, findingListSQL: &ix.findings,
+	} {
 		if *stmt, err = s.reads.PrepareContext(ctx, query); err != nil {
 			return nil, errors.Join(fmt.Errorf("store: prepare %q: %w", query, err), ix.Close())
 		}
@@ -47,7 +50,7 @@ func (s *Store) VerdictIndex(ctx context.Context) (*VerdictIndex, error) {
 // Close releases the statements.
 func (ix *VerdictIndex) Close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{ix.byTag, ix.verdicts, ix.findings} {
+	for _, stmt := range []*sql.Stmt{ix.byTag, ix.verdicts, ix.children, ix.findings} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -59,16 +62,34 @@ func (ix *VerdictIndex) Close() error {
 // TagDigests are the images and indexes to which the tag of that name points,
 // in whichever registries were listed under exactly that host.
 func (ix *VerdictIndex) TagDigests(ctx context.Context, host, repository, tag string) ([]model.Digest, error) {
-	rows, err := ix.byTag.QueryContext(ctx, host, repository, tag)
+	digests, err := digestsOf(ctx, ix.byTag, host, repository, tag)
 	if err != nil {
 		return nil, fmt.Errorf("store: look up tag %s/%s:%s: %w", host, repository, tag, err)
+	}
+	return digests, nil
+}
+
+// Children are the images of an index that some registry's settings select, by
+// digest, whether they have results or not; none when the digest is no index.
+func (ix *VerdictIndex) Children(ctx context.Context, digest model.Digest) ([]model.Digest, error) {
+	digests, err := digestsOf(ctx, ix.children, digest)
+	if err != nil {
+		return nil, fmt.Errorf("store: look up children of %s: %w", digest, err)
+	}
+	return digests, nil
+}
+
+func digestsOf(ctx context.Context, stmt *sql.Stmt, args ...any) ([]model.Digest, error) {
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var digests []model.Digest
 	for rows.Next() {
 		var d model.Digest
 		if err := rows.Scan(&d); err != nil {
-			return nil, fmt.Errorf("store: look up tag %s/%s:%s: %w", host, repository, tag, err)
+			return nil, err
 		}
 		digests = append(digests, d)
 	}

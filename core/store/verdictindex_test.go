@@ -78,6 +78,14 @@ func TestVerdictIndex(t *testing.T) {
 		t.Errorf("a host without its port: %v, %v", other, err)
 	}
 
+	children, err := ix.Children(t.Context(), testDigest("1"))
+	if diff := cmp.Diff([]model.Digest{testDigest("c"), testDigest("d")}, children); diff != "" || err != nil {
+		t.Errorf("children, of which one has no result: %v %s", err, diff)
+	}
+	if none, err := ix.Children(t.Context(), testDigest("c")); len(none) > 0 || err != nil {
+		t.Errorf("an image has children %v, %v", none, err)
+	}
+
 	for _, d := range digests {
 		known, err := ix.Verdicts(t.Context(), d)
 		if err != nil {
