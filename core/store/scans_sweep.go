@@ -33,14 +33,14 @@ func (s *Store) Sweep(ctx context.Context, r model.Retention) (swept model.Swept
 			return s.sweepOrphans(tx, r, orphans{
 				table: "finding_lists", kind: feed.KindFindings,
 				used: `(EXISTS (SELECT 1 FROM verdicts v WHERE v.findings = finding_lists.hash)
-					OR EXISTS (SELECT 1 FROM membership m, feed_records r WHERE m.role = 'managed' AND r.kind = 'findings' AND r.name = finding_lists.hash))`,
+					OR EXISTS (SELECT 1 FROM membership m, feed_records r WHERE m.id = 1 AND m.role = 'managed' AND r.kind = 'findings' AND r.name = finding_lists.hash))`,
 			})
 		}},
 		{&swept.PackageSets, func(tx *sql.Tx) (int, error) {
 			return s.sweepOrphans(tx, r, orphans{
 				table: "package_sets", kind: feed.KindPackageSet,
 				used: `(EXISTS (SELECT 1 FROM inventory_sets v WHERE v.hash = package_sets.hash)
-					OR EXISTS (SELECT 1 FROM membership m, feed_records r WHERE m.role = 'managed' AND r.kind = 'packageset' AND r.name = package_sets.hash))`,
+					OR EXISTS (SELECT 1 FROM membership m, feed_records r WHERE m.id = 1 AND m.role = 'managed' AND r.kind = 'packageset' AND r.name = package_sets.hash))`,
 			})
 		}},
 		{&swept.Layers, func(tx *sql.Tx) (int, error) {
