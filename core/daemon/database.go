@@ -21,6 +21,8 @@ import (
 const (
 	// databasePoll is how often the configured file is looked at.
 	databasePoll = 2 * time.Second
+	// databaseRetry is the pause after a failure that may pass; copies are large.
+	databaseRetry = time.Minute
 	// databaseStale is the age at which a database is said to be stale.
 	databaseStale = 7 * 24 * time.Hour
 )
@@ -39,7 +41,8 @@ type database struct {
 	mu       sync.Mutex
 	db       *vulndb.DB
 	copy     string       // folder of the copy that db reads
-	seen     [2]fileState // of the database and its metadata
+	seen     [2]fileState // of the database and its metadata, as last tried
+	again    time.Time    // when to try the same once more; zero: not
 	loadedAt time.Time
 }
 
@@ -93,7 +96,8 @@ func (d *database) Run(ctx context.Context) error {
 	}
 }
 
-// follow loads the file if it has changed since it was last tried.
+// follow loads the file if it has changed since it was last tried, or if that
+// failed for a reason that may pass.
 func (d *database) follow() error {
 	state, err := stateOf(d.path)
 	if errors.Is(err, fs.ErrNotExist) && d.db != nil {
@@ -107,13 +111,16 @@ func (d *database) follow() error {
 		return err
 	}
 	seen := [2]fileState{state, metadata}
-	if seen == d.seen {
+	if seen == d.seen && (d.again.IsZero() || d.now().Before(d.again)) {
 		return nil
 	}
-	d.seen = seen
+	d.seen, d.again = seen, time.Time{}
 	dir := filepath.Join(d.dir, fmt.Sprint(d.now().UnixNano()))
 	db, err := openCopy(d.path, dir)
 	if err != nil {
+		if !errors.Is(err, vulndb.ErrCorrupt) && !errors.Is(err, vulndb.ErrSchema) {
+			d.again = d.now().Add(databaseRetry) // not the file's fault: a full disk, say
+		}
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	d.use(scanjob.NewMatcher(db))

@@ -79,8 +79,8 @@ func (s *Service) add(ctx context.Context, actor model.Actor, r model.Registry) 
 }
 
 // Update replaces a registry's settings; secrets that are empty stay as they
-// were, unless the address changed, which may not be told the old ones. A run
-// under way that would now go elsewhere is stopped.
+// were, unless the address, its TLS or its CA changed: who answers then may not be
+// told the old ones. A run under way that would now go elsewhere is stopped.
 func (s *Service) Update(ctx context.Context, actor model.Actor, r model.Registry) error {
 	err := s.update(ctx, actor, r)
 	return s.audited(ctx, actor, "registry.update", r.Name, err)
@@ -115,18 +115,29 @@ func (s *Service) update(ctx context.Context, actor model.Actor, r model.Registr
 }
 
 // keepSecrets fills empty secrets with the old ones. They were given for one
-// address: sending them to another would hand them to whoever may edit a URL.
+// address and one way to be sure of it: sending them elsewhere, in the clear or
+// to whom another CA vouches for would hand them to whoever may edit a registry.
 func keepSecrets(r *model.Registry, old model.Registry) error {
-	if r.Password != "" || r.Token != "" || old.Password == "" && old.Token == "" {
+	if r.Password != "" || r.Token != "" || !hasSecrets(old) {
 		return nil
 	}
-	if hostOf(r.URL) != hostOf(old.URL) || r.Type != old.Type {
-		return fault.New(fault.Invalid, "registry %s moves to another address: its credentials must be given again", r.Name).
-			WithHint("repeat the change with the password or token for %s", hostOf(r.URL))
+	changed := ""
+	switch {
+	case hostOf(r.URL) != hostOf(old.URL) || r.Type != old.Type:
+		changed = "moves to another address"
+	case isPlain(r.URL) && !isPlain(old.URL):
+		changed = "would be asked without TLS"
+	case r.CACert != old.CACert:
+		changed = "would trust another CA certificate"
+	default:
+		r.Password, r.Token = old.Password, old.Token
+		return nil
 	}
-	r.Password, r.Token = old.Password, old.Token
-	return nil
+	return fault.New(fault.Invalid, "registry %s %s: its credentials must be given again", r.Name, changed).
+		WithHint("repeat the request with the password or token for %s", hostOf(r.URL))
 }
+
+func hasSecrets(r model.Registry) bool { return r.Password != "" || r.Token != "" }
 
 func reachesOtherwise(a, b model.Registry) bool {
 	return a.URL != b.URL || a.Type != b.Type || a.Username != b.Username || a.Password != b.Password ||
@@ -206,19 +217,23 @@ func (s *Service) managed(ctx context.Context) (bool, error) {
 }
 
 // Test tries a registry's settings step by step. Secrets that are empty are
-// those kept under the same name for the same address.
-func (s *Service) Test(ctx context.Context, r model.Registry) ([]model.DiagnosisStep, error) {
+// those kept under the same name, on the terms of Update. It fails with
+// fault.Denied for a federated registry with credentials that the actor may not change.
+func (s *Service) Test(ctx context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error) {
 	r = normal(r)
 	if err := s.validate(r); err != nil {
 		return nil, err
 	}
 	old, err := s.Sources.Registry(ctx, r.Name)
 	switch {
-	case err == nil:
+	case err == nil && hasSecrets(old.Registry):
+		if err := s.mayWrite(ctx, actor, r.Name); err != nil {
+			return nil, err
+		}
 		if err := keepSecrets(&r, old.Registry); err != nil {
 			return nil, err
 		}
-	case fault.KindOf(err) != fault.NotFound:
+	case err != nil && fault.KindOf(err) != fault.NotFound:
 		return nil, err
 	}
 	return s.Lister.Test(ctx, r)
@@ -250,14 +265,15 @@ func (s *Service) mayWrite(ctx context.Context, actor model.Actor, name string) 
 	return nil
 }
 
-// audited records what an actor did and passes the outcome on.
+// audited records what an actor did and passes the outcome on. What was done is
+// recorded even if the one who asked is gone by now.
 func (s *Service) audited(ctx context.Context, actor model.Actor, action, target string, err error) error {
 	outcome := "ok"
 	if err != nil {
 		outcome = err.Error()
 	}
 	e := model.AuditEvent{Time: s.Now(), Actor: actor.Name, Action: action, Target: target, Outcome: outcome}
-	if auditErr := s.Auditor.Audit(ctx, e); auditErr != nil {
+	if auditErr := s.Auditor.Audit(context.WithoutCancel(ctx), e); auditErr != nil {
 		s.Logger.ErrorContext(ctx, "audit event lost", "action", action, "target", target, "error", auditErr)
 	}
 	return err

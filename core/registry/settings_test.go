@@ -2,6 +2,9 @@ package registry_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -153,16 +156,103 @@ func TestSecretsAreSealedKeptAndNeverFollowAnAddress(t *testing.T) {
 	if err := h.Update(t.Context(), model.System(), change); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("moving without credentials: %v, want them asked for", err)
 	}
-	if _, err := h.Test(t.Context(), change); fault.KindOf(err) != fault.Invalid {
+	if _, err := h.Test(t.Context(), model.System(), change); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("testing elsewhere with the kept password: %v, want it asked for", err)
 	}
 	change.Password = "right"
-	steps, err := h.Test(t.Context(), change)
+	steps, err := h.Test(t.Context(), model.System(), change)
 	if err != nil || len(steps) != 1 || !steps[0].OK {
 		t.Errorf("test with a password of its own: %+v, %v", steps, err)
 	}
 	if err := h.Update(t.Context(), model.System(), model.Registry{Name: "nobody", Type: "oci", URL: "https://a.example"}); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("changing what is not there: %v", err)
+	}
+}
+
+func TestKeptSecretsGoOnlyWhereTheyWereGivenFor(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(nil)
+	t.Cleanup(server.Close)
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	tests := map[string]struct {
+		was, becomes model.Registry
+		kept         bool
+	}{
+		"as it was":     {model.Registry{URL: "https://a.example"}, model.Registry{URL: "https://A.example:443/"}, true},
+		"same CA":       {model.Registry{URL: "https://a.example", CACert: ca}, model.Registry{URL: "https://a.example", CACert: ca}, true},
+		"TLS from now":  {model.Registry{URL: "http://a.example"}, model.Registry{URL: "https://a.example"}, true},
+		"no TLS":        {model.Registry{URL: "https://a.example"}, model.Registry{URL: "http://a.example"}, false},
+		"a CA":          {model.Registry{URL: "https://a.example"}, model.Registry{URL: "https://a.example", CACert: ca}, false},
+		"TLS with a CA": {model.Registry{URL: "http://a.example"}, model.Registry{URL: "https://a.example", CACert: ca}, false},
+		"other host":    {model.Registry{URL: "https://a.example"}, model.Registry{URL: "https://b.example"}, false},
+		"other port":    {model.Registry{URL: "https://a.example"}, model.Registry{URL: "https://a.example:8443"}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, options{})
+			for _, r := range []*model.Registry{&test.was, &test.becomes} {
+				r.Name, r.Type = "shop", "oci"
+			}
+			test.was.Password = "right"
+			h.add(t, test.was)
+			check := func(what string, err error) {
+				t.Helper()
+				switch {
+				case test.kept && err != nil:
+					t.Errorf("%s: %v", what, err)
+				case !test.kept && (fault.KindOf(err) != fault.Invalid || fault.HintOf(err) == ""):
+					t.Errorf("%s: %v, want the credentials asked for", what, err)
+				}
+			}
+			steps, err := h.Test(t.Context(), model.System(), test.becomes)
+			check("test", err)
+			if test.kept && (len(steps) != 1 || !steps[0].OK) {
+				t.Errorf("the kept password was not used: %+v", steps)
+			}
+			check("update", h.Update(t.Context(), model.System(), test.becomes))
+			test.becomes.Password = "given again"
+			if err := h.Update(t.Context(), model.System(), test.becomes); err != nil {
+				t.Errorf("update with the password: %v", err)
+			}
+		})
+	}
+}
+
+func TestFederatedCredentialsAreTriedByThoseWhoMayChangeThem(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{membership: model.Membership{Role: model.Primary}})
+	saved := model.Registry{Name: "fed.shop", Type: "oci", URL: "https://registry.example", Password: "right"}
+	h.add(t, saved)
+	h.add(t, model.Registry{Name: "fed.open"})
+	typed := saved
+	typed.Password = ""
+	for _, r := range []model.Registry{saved, typed} {
+		if steps, err := h.Test(t.Context(), model.Actor{Name: "amy", Role: model.RoleAdmin}, r); fault.KindOf(err) != fault.Denied {
+			t.Errorf("an administrator of this cluster: %+v, %v, want a denial", steps, err)
+		}
+		steps, err := h.Test(t.Context(), model.Actor{Name: "fay", Role: model.RoleFedAdmin}, r)
+		if err != nil || len(steps) != 1 || !steps[0].OK {
+			t.Errorf("a federated administrator: %+v, %v", steps, err)
+		}
+	}
+	without := model.Registry{Name: "fed.open", Type: "oci", URL: "https://registry.example"}
+	if _, err := h.Test(t.Context(), model.Actor{Name: "amy", Role: model.RoleAdmin}, without); err != nil {
+		t.Errorf("a registry without credentials: %v", err)
+	}
+}
+
+func TestWhatWasDoneIsRecordedThoughNobodyWaits(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Add(ctx, model.System(), model.Registry{Name: "shop", Type: "oci", URL: "https://registry.example"}); err == nil {
+		t.Fatal("added for a request that had ended")
+	}
+	events, _, err := h.store.AuditEvents(t.Context(), "", 10)
+	if err != nil || len(events) != 1 || events[0].Action != "registry.add" {
+		t.Errorf("audit trail %+v, error %v", events, err)
 	}
 }
 

@@ -130,3 +130,9 @@ func hostOf(raw string) string {
 	}
 	return strings.TrimSuffix(host, ":80")
 }
+
+// isPlain says whether a registry is asked without TLS.
+func isPlain(raw string) bool {
+	u, err := url.Parse(raw)
+	return err != nil || u.Scheme != "https"
+}

@@ -21,7 +21,8 @@ type ciContents struct {
 // image by digest, the verdict, its findings and the image if it was unknown;
 // all of it is published where CI results travel. It takes the place of an older
 // result of the same producer for the same image. A document that is already
-// there changes nothing: its result is returned with Duplicate set.
+// there only counts as posted anew, which keeps it from expiring: its result is
+// returned with Duplicate set.
 func (s *Store) SaveCIResult(ctx context.Context, r model.CIResult, doc model.Document) (model.CIResult, error) {
 	list := model.NewFindingList(doc.Findings)
 	r.Findings = list.Hash
@@ -44,8 +45,9 @@ func (s *Store) SaveCIResult(ctx context.Context, r model.CIResult, doc model.Do
 			return err
 		}
 		if found && old.DocumentHash == r.DocumentHash {
+			old.PostedAt = r.PostedAt
 			saved, saved.Duplicate = old, true
-			return nil
+			return postAgain(tx, old)
 		}
 		if found {
 			if err := forgetCIResult(tx, old.ID); err != nil {
@@ -161,6 +163,18 @@ func insertCIResult(tx *sql.Tx, r model.CIResult, contents []byte) (id int64, er
 		return 0, fmt.Errorf("store: write a CI result: %w", err)
 	}
 	return id, nil
+}
+
+// postAgain writes when a result was last posted.
+func postAgain(tx *sql.Tx, r model.CIResult) error {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("store: encode CI result %d: %w", r.ID, err)
+	}
+	if _, err := tx.Exec(`UPDATE ci_results SET posted_at = ?, body = ? WHERE id = ?`, r.PostedAt.UnixMilli(), body, r.ID); err != nil {
+		return fmt.Errorf("store: write CI result %d: %w", r.ID, err)
+	}
+	return nil
 }
 
 func forgetCIResult(tx *sql.Tx, id int64) error {

@@ -255,6 +255,35 @@ func TestSweepCIResults(t *testing.T) {
 	}
 }
 
+func TestAResultPostedAgainExpiresLater(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	primary(t, s)
+	letTravel(t, s, true)
+	for _, digest := range []model.Digest{testDigest("a"), ""} {
+		r, doc := ciDocument(digest, "nightly", "h1", "CVE-1")
+		first := saveCI(t, s, r, doc)
+		before := count(t, s, `SELECT revision FROM feed_state`)
+		r.PostedAt = r.PostedAt.Add(time.Hour)
+		again := saveCI(t, s, r, doc)
+		if !again.Duplicate || again.ID != first.ID || !again.PostedAt.Equal(r.PostedAt) {
+			t.Errorf("posted again: %+v", again)
+		}
+		if after := count(t, s, `SELECT revision FROM feed_state`); after != before {
+			t.Errorf("the feed moved from %d to %d", before, after)
+		}
+	}
+	later := time.UnixMilli(1e12).Add(time.Hour)
+	if n, err := s.SweepCIResults(t.Context(), later); n != 0 || err != nil {
+		t.Errorf("%d swept, %v: they were posted again an hour later", n, err)
+	}
+	for _, r := range ciResults(t, s) {
+		if !r.PostedAt.Equal(later) || r.Duplicate {
+			t.Errorf("listed as %+v", r)
+		}
+	}
+}
+
 func TestFederalRulesTravelAndLocalOnesDoNot(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -10,8 +10,9 @@ import (
 )
 
 // projection is the version of what project does. Raise it whenever project
-// learns a kind, or writes one differently: copies are then projected anew.
-const projection = "1"
+// learns a kind, or writes one differently, or when a copy may have lost rows:
+// copies are then projected anew.
+const projection = "2"
 
 const (
 	projectionName = "feed_projection" // the row of table meta that holds the version in use

@@ -32,13 +32,15 @@ func (s *Store) Sweep(ctx context.Context, r model.Retention) (swept model.Swept
 		{&swept.FindingLists, func(tx *sql.Tx) (int, error) {
 			return s.sweepOrphans(tx, r, orphans{
 				table: "finding_lists", kind: feed.KindFindings,
-				used: `EXISTS (SELECT 1 FROM verdicts v WHERE v.findings = finding_lists.hash)`,
+				used: `(EXISTS (SELECT 1 FROM verdicts v WHERE v.findings = finding_lists.hash)
+					OR EXISTS (SELECT 1 FROM membership m, feed_records r WHERE m.id = 1 AND m.role = 'managed' AND r.kind = 'findings' AND r.name = finding_lists.hash))`,
 			})
 		}},
 		{&swept.PackageSets, func(tx *sql.Tx) (int, error) {
 			return s.sweepOrphans(tx, r, orphans{
 				table: "package_sets", kind: feed.KindPackageSet,
-				used: `EXISTS (SELECT 1 FROM inventory_sets v WHERE v.hash = package_sets.hash)`,
+				used: `(EXISTS (SELECT 1 FROM inventory_sets v WHERE v.hash = package_sets.hash)
+					OR EXISTS (SELECT 1 FROM membership m, feed_records r WHERE m.id = 1 AND m.role = 'managed' AND r.kind = 'packageset' AND r.name = package_sets.hash))`,
 			})
 		}},
 		{&swept.Layers, func(tx *sql.Tx) (int, error) {
@@ -176,14 +178,16 @@ func (s *Store) sweepIndexes(tx *sql.Tx) (int, error) {
 }
 
 // orphans names a table of content-addressed facts and what keeps a row of it.
+// On a managed cluster the copy of the feed does so too: while the primary has a
+// fact published it does not send it again, though a later record may name it.
 type orphans struct {
 	table string
 	kind  feed.Kind
 	used  string
 }
 
-// sweepOrphans removes what nothing referred to for a while. The while matters:
-// on a managed cluster a package set may arrive before the inventory that names it.
+// sweepOrphans removes what nothing referred to for a while, so that what is
+// soon named again, by a tag that goes back or a scan, need not travel again.
 func (s *Store) sweepOrphans(tx *sql.Tx, r model.Retention, o orphans) (int, error) {
 	for _, q := range []struct {
 		sql  string

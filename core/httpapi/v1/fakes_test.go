@@ -230,9 +230,9 @@ func (h registries) RunStatus(_ context.Context, name string, id int64) (model.R
 	return exampleRun(), h.note("run %d of %s", id, name)
 }
 
-func (h registries) Test(_ context.Context, r model.Registry) ([]model.DiagnosisStep, error) {
+func (h registries) Test(_ context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error) {
 	return []model.DiagnosisStep{{Name: "resolve", OK: true, Detail: "10.0.0.1"}, {Name: "connect", Hint: "open the port"}},
-		h.note("test %s with password %s", show(r), r.Password.Reveal())
+		h.note("%s tests %s with password %s", actor.Name, show(r), r.Password.Reveal())
 }
 
 func knownVerdict() policy.KnownVerdict {

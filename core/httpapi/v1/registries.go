@@ -26,7 +26,7 @@ type RegistryRuns interface {
 	Scan(ctx context.Context, actor model.Actor, name string) (model.Run, error)
 	Stop(ctx context.Context, actor model.Actor, name string) error
 	RunStatus(ctx context.Context, name string, id int64) (model.Run, error)
-	Test(ctx context.Context, r model.Registry) ([]model.DiagnosisStep, error)
+	Test(ctx context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error)
 }
 
 func (a *API) listRegistries(w http.ResponseWriter, r *http.Request) error {
@@ -145,7 +145,7 @@ func (a *API) testRegistry(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) diagnose(w http.ResponseWriter, r *http.Request, registry model.Registry) error {
-	steps, err := a.RegistryRuns.Test(r.Context(), registry)
+	steps, err := a.RegistryRuns.Test(r.Context(), httpapi.ActorOf(r.Context()), registry)
 	if err != nil {
 		return err
 	}
