@@ -19,7 +19,8 @@ type Memberships interface {
 	NameCluster(ctx context.Context, id, name string) (model.Membership, error)
 	// EnterFederation turns a standalone cluster into a primary or a managed one.
 	EnterFederation(ctx context.Context, m model.Membership, secrets map[string][]byte) error
-	// LeaveFederation turns it back and removes everything federated.
+	// LeaveFederation turns it back, removes everything federated and makes
+	// federated roles local ones, all or nothing.
 	LeaveFederation(ctx context.Context) error
 }
 
@@ -90,7 +91,6 @@ type Summarizer interface {
 // Accounts changes who may administer the federation.
 type Accounts interface {
 	GrantFedAdmin(ctx context.Context, username string) error
-	RevokeFedRoles(ctx context.Context) error
 }
 
 // Auditor keeps the trail of who did what.
