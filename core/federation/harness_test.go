@@ -110,9 +110,12 @@ type cluster struct {
 	clock *clock
 	// notify is for how long this cluster tries to tell the others that it goes.
 	notify time.Duration
-	store  *store.Store
-	staff  *office
-	log    *bytes.Buffer
+	// enrolled, when set, is called when an enrolment is durable here and the
+	// registrar does not know yet.
+	enrolled func(id string)
+	store    *store.Store
+	staff    *office
+	log      *bytes.Buffer
 
 	mu      sync.Mutex
 	applied []feed.Kind
@@ -147,7 +150,7 @@ func (c *cluster) open() {
 	}
 	svc, err := federation.New(federation.Options{
 		Store: federation.Store{
-			Memberships: st, Secrets: st, Tokens: st, Members: st, MemberKeys: st, Switches: st, Changes: st, Summarizer: st,
+			Memberships: st, Secrets: st, Tokens: st, Members: members{st, c}, MemberKeys: st, Switches: st, Changes: st, Summarizer: st,
 			Feed: st.Feed(), Replica: st.Replica(),
 		},
 		Sealer: flipper{}, Accounts: c.staff, Auditor: c.staff, Transport: c.net, ClusterName: c.name,
@@ -171,6 +174,22 @@ func (c *cluster) open() {
 		c.t.Fatal(err)
 	}
 	c.store, c.Service = st, svc
+}
+
+// members lets a test act between the two halves of an enrolment.
+type members struct {
+	*store.Store
+	c *cluster
+}
+
+func (m members) EnrolCluster(
+	ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error),
+) (id string, certificate []byte, err error) {
+	id, certificate, err = m.Store.EnrolCluster(ctx, token, c, keyID, issue)
+	if err == nil && m.c.enrolled != nil {
+		m.c.enrolled(id)
+	}
+	return id, certificate, err
 }
 
 type lockedWriter struct {

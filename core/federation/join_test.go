@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -257,6 +258,26 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	west.eventuallyRules("a b")
 	if renewals() != 2 {
 		t.Errorf("%d renewals, want 2", renewals())
+	}
+}
+
+func TestAMemberRemovedWhileItJoinsIsNone(t *testing.T) {
+	t.Parallel()
+	n := newNetwork()
+	home, west := newCluster(t, n, "home"), newCluster(t, n, "west")
+	home.enrolled = func(id string) {
+		if err := home.RemoveCluster(context.Background(), admin(), id); err != nil {
+			t.Error(err)
+		}
+	}
+	home.promote()
+	token, _, err := home.CreateToken(t.Context(), admin(), 0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, west.Join(t.Context(), admin(), token, ""), fault.Gone)
+	if west.role() != model.Standalone || home.see("west").ID != "" {
+		t.Errorf("west is %s, at home %+v", west.role(), home.see("west"))
 	}
 }
 

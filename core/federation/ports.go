@@ -43,7 +43,8 @@ type Tokens interface {
 type Members interface {
 	// EnrolCluster takes a use of a token and records the cluster with the
 	// certificate that issue makes, in one transaction. A key that is enrolled
-	// already gets the id and the certificate that it got then.
+	// already gets the id and the certificate that it got then; one that was
+	// removed is refused with fault.Gone.
 	EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error)
 	Clusters(ctx context.Context) ([]model.Cluster, error)
 	// SaveClusterSeen keeps when a member was last heard, its release and how much
@@ -51,8 +52,9 @@ type Members interface {
 	SaveClusterSeen(ctx context.Context, c model.Cluster) error
 	// SaveClusterSummary keeps what a member says of itself now.
 	SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error
-	// RemoveCluster ends a membership and remembers the key with the reason.
-	RemoveCluster(ctx context.Context, id, reason string) error
+	// RemoveCluster ends a membership, remembers the key with the reason, and
+	// returns the key's pin.
+	RemoveCluster(ctx context.Context, id, reason string) (keyID string, err error)
 }
 
 // MemberKeys answers who a key belongs to, or belonged to.
