@@ -178,7 +178,8 @@ func (s *Service) RemoveCluster(ctx context.Context, actor model.Actor, id strin
 	reason := fmt.Sprintf("removed from the primary %q by %s", m.ClusterName, actor.Name)
 	p := s.active.playing()
 	if p == nil || p.primary == nil {
-		return s.o.Store.Members.RemoveCluster(ctx, id, reason)
+		_, err := s.o.Store.Members.RemoveCluster(ctx, id, reason)
+		return err
 	}
 	if err := p.primary.registrar.remove(ctx, id, reason); err != nil {
 		return err

@@ -93,19 +93,18 @@ func (r *registrar) Enrol(ctx context.Context, a session.Application) (grant ses
 		return issued[0], nil
 	}
 	id, leaf, err := r.store.Members.EnrolCluster(ctx, a.Token, c, a.Key.String(), issue)
-	if isFault(err, fault.Conflict) {
+	switch {
+	case isFault(err, fault.Conflict):
 		return session.Grant{}, &session.Refusal{Code: session.CodeNameTaken, Reason: err.Error() + ": " + fault.HintOf(err)}
-	}
-	if err != nil {
+	case isFault(err, fault.Gone), err == nil && !r.admit(a.Key.String(), id):
+		return session.Grant{}, &session.Refusal{Code: session.CodeRemoved, Reason: "the key belongs to a cluster that was removed: join again with a new token"}
+	case err != nil:
 		return session.Grant{}, err
 	}
 	settings, err := json.Marshal(welcome{PrimaryID: r.self.ClusterID, PrimaryName: r.self.ClusterName})
 	if err != nil {
 		return session.Grant{}, fmt.Errorf("federation: encode the welcome: %w", err)
 	}
-	r.mu.Lock()
-	r.members[a.Key.String()] = id
-	r.mu.Unlock()
 	r.log.Info("cluster joined", "cluster", id, "name", a.Name, "remote", a.Remote)
 	return session.Grant{
 		Member: id, Chain: [][]byte{leaf, r.ca.Certificate()}, ContentKey: r.content, Settings: settings,
@@ -119,12 +118,6 @@ func (r *registrar) candidate(a session.Application) (model.Cluster, error) {
 	}
 	if err := checkName(a.Name); err != nil {
 		return model.Cluster{}, bad("has no usable cluster name: " + fault.HintOf(err))
-	}
-	r.mu.RLock()
-	_, gone := r.removed[a.Key.String()]
-	r.mu.RUnlock()
-	if gone {
-		return model.Cluster{}, &session.Refusal{Code: session.CodeRemoved, Reason: "the key belongs to a cluster that was removed: join again with a new token"}
 	}
 	var info applicant
 	if err := json.Unmarshal(a.Info, &info); err != nil {

@@ -25,7 +25,7 @@ import (
 
 const (
 	fedAddress = "primary.test:11443"
-	waitLimit  = 20 * time.Second
+	waitLimit  = time.Minute
 )
 
 func admin() model.Actor {
@@ -49,7 +49,6 @@ func (f flipper) Open(sealed []byte) ([]byte, error) { return f.Seal(sealed) }
 type office struct {
 	mu      sync.Mutex
 	granted []string
-	revoked int
 	events  []model.AuditEvent
 	refuse  error // what GrantFedAdmin says
 }
@@ -61,13 +60,6 @@ func (o *office) GrantFedAdmin(_ context.Context, username string) error {
 		return o.refuse
 	}
 	o.granted = append(o.granted, username)
-	return nil
-}
-
-func (o *office) RevokeFedRoles(context.Context) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.revoked++
 	return nil
 }
 
@@ -116,12 +108,18 @@ type cluster struct {
 	path  string
 	net   *network
 	clock *clock
-	store *store.Store
-	staff *office
-	log   *bytes.Buffer
+	// notify is for how long this cluster tries to tell the others that it goes.
+	notify time.Duration
+	// enrolled, when set, is called when an enrolment is durable here and the
+	// registrar does not know yet.
+	enrolled func(id string)
+	store    *store.Store
+	staff    *office
+	log      *bytes.Buffer
 
 	mu      sync.Mutex
 	applied []feed.Kind
+	renewed int // how often anything may have changed
 
 	stop context.CancelFunc
 	done chan error
@@ -130,7 +128,7 @@ type cluster struct {
 func newCluster(t testing.TB, n *network, name string) *cluster {
 	t.Helper()
 	c := &cluster{
-		t: t, name: name, path: filepath.Join(t.TempDir(), "muster.db"), net: n, clock: &clock{}, staff: &office{}, log: &bytes.Buffer{},
+		t: t, name: name, path: filepath.Join(t.TempDir(), "muster.db"), net: n, clock: &clock{}, notify: waitLimit, staff: &office{}, log: &bytes.Buffer{},
 	}
 	c.open()
 	c.start()
@@ -152,7 +150,7 @@ func (c *cluster) open() {
 	}
 	svc, err := federation.New(federation.Options{
 		Store: federation.Store{
-			Memberships: st, Secrets: st, Tokens: st, Members: st, MemberKeys: st, Switches: st, Changes: st, Summarizer: st,
+			Memberships: st, Secrets: st, Tokens: st, Members: members{st, c}, MemberKeys: st, Switches: st, Changes: st, Summarizer: st,
 			Feed: st.Feed(), Replica: st.Replica(),
 		},
 		Sealer: flipper{}, Accounts: c.staff, Auditor: c.staff, Transport: c.net, ClusterName: c.name,
@@ -161,17 +159,37 @@ func (c *cluster) open() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.applied = append(c.applied, kinds...)
+			if len(kinds) == 0 {
+				c.renewed++
+			}
 		},
 		Link: link.Options{
-			Interval: time.Second, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond, Summary: 50 * time.Millisecond,
+			// Sessions must not end by silence because the machine is busy.
+			Interval: 10 * time.Second, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond, Summary: 50 * time.Millisecond,
 		},
-		Timing: federation.Timing{Notify: 2 * time.Second, Seen: 50 * time.Millisecond, Collect: time.Hour, Tombstone: time.Hour},
+		Timing: federation.Timing{Notify: c.notify, Seen: 50 * time.Millisecond, Collect: time.Hour, Tombstone: time.Hour},
 		Log:    slog.New(slog.NewTextHandler(&lockedWriter{to: c.log}, nil)),
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.store, c.Service = st, svc
+}
+
+// members lets a test act between the two halves of an enrolment.
+type members struct {
+	*store.Store
+	c *cluster
+}
+
+func (m members) EnrolCluster(
+	ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error),
+) (id string, certificate []byte, err error) {
+	id, certificate, err = m.Store.EnrolCluster(ctx, token, c, keyID, issue)
+	if err == nil && m.c.enrolled != nil {
+		m.c.enrolled(id)
+	}
+	return id, certificate, err
 }
 
 type lockedWriter struct {

@@ -55,20 +55,28 @@ func (r *registrar) wasRemoved(peer session.Peer) (reason string, removed bool) 
 	return reason, removed
 }
 
-// remove ends a membership.
+// remove ends a membership, also one that Enrol has not admitted yet.
 func (r *registrar) remove(ctx context.Context, member, reason string) error {
-	if err := r.store.Members.RemoveCluster(ctx, member, reason); err != nil {
+	key, err := r.store.Members.RemoveCluster(ctx, member, reason)
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, id := range r.members {
-		if id == member {
-			delete(r.members, key)
-			r.removed[key] = reason
-		}
-	}
+	delete(r.members, key)
+	r.removed[key] = reason
 	return nil
+}
+
+// admit begins a membership in memory, unless it has ended since the store began it.
+func (r *registrar) admit(key, id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, gone := r.removed[key]; gone {
+		return false
+	}
+	r.members[key] = id
+	return true
 }
 
 // Left implements [link.Members].

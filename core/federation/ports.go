@@ -19,7 +19,8 @@ type Memberships interface {
 	NameCluster(ctx context.Context, id, name string) (model.Membership, error)
 	// EnterFederation turns a standalone cluster into a primary or a managed one.
 	EnterFederation(ctx context.Context, m model.Membership, secrets map[string][]byte) error
-	// LeaveFederation turns it back and removes everything federated.
+	// LeaveFederation turns it back, removes everything federated and makes
+	// federated roles local ones, all or nothing.
 	LeaveFederation(ctx context.Context) error
 }
 
@@ -42,7 +43,8 @@ type Tokens interface {
 type Members interface {
 	// EnrolCluster takes a use of a token and records the cluster with the
 	// certificate that issue makes, in one transaction. A key that is enrolled
-	// already gets the id and the certificate that it got then.
+	// already gets the id and the certificate that it got then; one that was
+	// removed is refused with fault.Gone.
 	EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error)
 	Clusters(ctx context.Context) ([]model.Cluster, error)
 	// SaveClusterSeen keeps when a member was last heard, its release and how much
@@ -50,8 +52,9 @@ type Members interface {
 	SaveClusterSeen(ctx context.Context, c model.Cluster) error
 	// SaveClusterSummary keeps what a member says of itself now.
 	SaveClusterSummary(ctx context.Context, id string, summary model.ClusterSummary) error
-	// RemoveCluster ends a membership and remembers the key with the reason.
-	RemoveCluster(ctx context.Context, id, reason string) error
+	// RemoveCluster ends a membership, remembers the key with the reason, and
+	// returns the key's pin.
+	RemoveCluster(ctx context.Context, id, reason string) (keyID string, err error)
 }
 
 // MemberKeys answers who a key belongs to, or belonged to.
@@ -90,7 +93,6 @@ type Summarizer interface {
 // Accounts changes who may administer the federation.
 type Accounts interface {
 	GrantFedAdmin(ctx context.Context, username string) error
-	RevokeFedRoles(ctx context.Context) error
 }
 
 // Auditor keeps the trail of who did what.

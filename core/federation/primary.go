@@ -28,7 +28,7 @@ type primary struct {
 	listener  net.Listener // nil unless open already
 
 	mu  sync.Mutex
-	own session.Credential // made anew at two thirds of its life
+	own session.Credential // made anew at two thirds of its life, and when the clock went back before it
 }
 
 // authority loads what makes this cluster a primary.
@@ -93,8 +93,8 @@ func (p *primary) credential() (session.Credential, error) {
 	defer p.mu.Unlock()
 	now := p.s.o.Now()
 	if len(p.own.Chain) > 0 {
-		_, to, err := p.own.Validity()
-		if err == nil && now.Before(to.Add(-session.Lifetime/3)) {
+		from, to, err := p.own.Validity()
+		if err == nil && !now.Before(from) && now.Before(to.Add(-session.Lifetime/3)) {
 			return p.own, nil
 		}
 	}

@@ -132,5 +132,6 @@ func (s *Service) Demote(ctx context.Context, actor model.Actor) (err error) {
 	if err := s.o.Store.Memberships.LeaveFederation(ctx); err != nil {
 		return err
 	}
-	return s.o.Accounts.RevokeFedRoles(ctx)
+	s.applied(nil)
+	return nil
 }

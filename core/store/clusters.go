@@ -32,11 +32,15 @@ func scanCluster(scan func(...any) error) (model.Cluster, error) {
 // asked for again.
 //
 // It fails with fault.NotFound for an unknown token, fault.Conflict for a
-// cluster whose id or name another has, and with whatever issue says.
+// cluster whose id or name another has, fault.Gone for a key that was removed,
+// and with whatever issue says.
 func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster, keyID string, issue func(model.JoinToken) ([]byte, error)) (id string, certificate []byte, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRow(`SELECT id, certificate FROM fed_clusters WHERE key_id = ?`, keyID).Scan(&id, &certificate)
 		if err == nil || !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err := checkKey(tx, keyID); err != nil {
 			return err
 		}
 		t, err := readToken(tx, token)
@@ -59,6 +63,18 @@ func (s *Store) EnrolCluster(ctx context.Context, token string, c model.Cluster,
 		return "", nil, fmt.Errorf("store: enrol cluster %s: %w", c.Name, err)
 	}
 	return id, certificate, nil
+}
+
+// checkKey refuses the key of a cluster that was removed.
+func checkKey(tx *sql.Tx, keyID string) error {
+	var removed bool
+	if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM fed_removed WHERE key_id = ?)`, keyID).Scan(&removed); err != nil {
+		return fmt.Errorf("look for the key among the removed: %w", err)
+	}
+	if removed {
+		return fault.New(fault.Gone, "the key belongs to a cluster that was removed").WithHint("join again with a new token")
+	}
+	return nil
 }
 
 func checkFree(tx *sql.Tx, c model.Cluster) error {
@@ -163,14 +179,16 @@ func (s *Store) ClusterSummary(ctx context.Context) (sum model.ClusterSummary, e
 
 // RemoveCluster ends a membership: the certificate is worth nothing from now
 // on, and the key is remembered with the reason, so that a member that is away
-// can be told. It fails with fault.NotFound for a cluster that is no member.
-func (s *Store) RemoveCluster(ctx context.Context, id, reason string) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO fed_removed (key_id, cluster, reason, removed_at)
-			SELECT key_id, id, ?, ? FROM fed_clusters WHERE id = ?`, reason, s.now().UnixMilli(), id)
-		if err != nil {
+// can be told. It returns the pin of that key, and fails with fault.NotFound for
+// a cluster that is no member.
+func (s *Store) RemoveCluster(ctx context.Context, id, reason string) (keyID string, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRow(`INSERT INTO fed_removed (key_id, cluster, reason, removed_at)
+			SELECT key_id, id, ?, ? FROM fed_clusters WHERE id = ? RETURNING key_id`, reason, s.now().UnixMilli(), id).Scan(&keyID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("store: remember the key of cluster %s: %w", id, err)
 		}
 		return execOne(tx, "cluster", id, `DELETE FROM fed_clusters WHERE id = ?`, id)
 	})
+	return keyID, err
 }

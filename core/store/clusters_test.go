@@ -121,19 +121,17 @@ func TestClustersAreSeenAndRemoved(t *testing.T) {
 	if diff := cmp.Diff([]model.Cluster{c}, clusters); diff != "" || err != nil {
 		t.Errorf("error %v %s", err, diff)
 	}
-	if err := s.RemoveCluster(t.Context(), "m1", "retired"); err != nil {
-		t.Fatal(err)
+	if key, err := s.RemoveCluster(t.Context(), "m1", "retired"); err != nil || key != "key1" {
+		t.Fatalf("removed key %q, %v", key, err)
 	}
 	removed, err := s.RemovedKeys(t.Context())
 	members, memberErr := s.ClusterKeys(t.Context())
 	if err := errors.Join(err, memberErr); err != nil || removed["key1"] != "retired" || len(members) != 0 {
 		t.Errorf("removed %v, members %v, %v", removed, members, err)
 	}
-	for name, err := range map[string]error{
-		"remove again": s.RemoveCluster(t.Context(), "m1", ""), "seen after": s.SaveClusterSeen(t.Context(), c),
-	} {
-		if fault.KindOf(err) != fault.NotFound {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	_, err = s.RemoveCluster(t.Context(), "m1", "")
+	wantKind(t, err, fault.NotFound)
+	wantKind(t, s.SaveClusterSeen(t.Context(), c), fault.NotFound)
+	_, _, err = s.EnrolCluster(t.Context(), "token", c, "key1", func(model.JoinToken) ([]byte, error) { return []byte("c"), nil })
+	wantKind(t, err, fault.Gone)
 }

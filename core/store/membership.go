@@ -94,18 +94,32 @@ func (s *Store) UpdateMembership(ctx context.Context, m model.Membership) error 
 
 // LeaveFederation makes this cluster standalone again and removes, in the same
 // transaction, everything that the federation brought: keys, members, tokens,
-// the feed, and every federated object. The id and the name stay.
+// the feed, and every federated object. Federated roles of accounts and API keys
+// become the local ones. The id and the name stay.
 func (s *Store) LeaveFederation(ctx context.Context) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		m, err := readMembership(tx)
 		if err != nil {
 			return err
 		}
-		if err := emptyFederation(tx); err != nil {
+		if err := errors.Join(emptyFederation(tx), localRoles(tx)); err != nil {
 			return err
 		}
 		return putMembership(tx, model.Membership{Role: model.Standalone, ClusterID: m.ClusterID, ClusterName: m.ClusterName})
 	})
+}
+
+// localRoles turns federated administrators and readers, API keys included, into
+// local ones.
+func localRoles(tx *sql.Tx) error {
+	for from, to := range map[model.Role]model.Role{model.RoleFedAdmin: model.RoleAdmin, model.RoleFedReader: model.RoleReader} {
+		for _, statement := range []string{`UPDATE accounts SET role = ? WHERE role = ?`, `UPDATE api_keys SET role = ? WHERE role = ?`} {
+			if _, err := tx.Exec(statement, to, from); err != nil {
+				return fmt.Errorf("store: make role %s local: %w", from, err)
+			}
+		}
+	}
+	return nil
 }
 
 // emptyFederation removes all traces of a federation but the membership row.

@@ -269,7 +269,20 @@ func (a *Agent) connect(ctx context.Context) (*session.Session, error) {
 	if _, known := a.primaryTime(); known {
 		now = func() time.Time { at, _ := a.primaryTime(); return at }
 	}
-	return session.Client(ctx, conn, a.cfg.Trust(), credential, now)
+	s, err := session.Client(ctx, conn, a.cfg.Trust(), credential, now)
+	if errors.Is(err, session.ErrExpired) {
+		a.forgetOffset()
+	}
+	return s, err
+}
+
+// forgetOffset lets the next session measure the primary's clock anew: one of the
+// two may have been corrected since, and only a session can tell. The follower
+// judges the certificate then.
+func (a *Agent) forgetOffset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.offset, a.measured = 0, false
 }
 
 // acceptTunnels serves what the primary opens.

@@ -231,7 +231,7 @@ func (c *client) perform(ctx context.Context, e primary.Effect) ([]primary.Effec
 		}
 		return nil, c.pipe.send(frame)
 	case primary.OpenEpoch:
-		return nil, c.hub.openEpoch(ctx, c.peer.ID, e.Above)
+		return nil, c.hub.openEpoch(ctx, c.peer.ID, e)
 	case primary.Summary:
 		return nil, c.hub.cfg.Members.Summary(ctx, c.peer.ID, e.Body)
 	case primary.Orphans:

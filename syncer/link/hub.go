@@ -327,13 +327,18 @@ func (h *Hub) beat(entitled syncer.Entitlement) wire.Frame {
 }
 
 // openEpoch answers a member that has proved lost history, once however many do.
-func (h *Hub) openEpoch(ctx context.Context, member string, above uint64) error {
+// The store has the last word: a session may know less than it.
+func (h *Hub) openEpoch(ctx context.Context, member string, e primary.OpenEpoch) error {
 	h.epochs.Lock()
 	defer h.epochs.Unlock()
-	if feed := h.feed.Load(); feed != nil && feed.epoch > above {
+	epoch, heads, err := h.cfg.Store.Heads(ctx)
+	if err != nil {
+		return fmt.Errorf("link: read heads: %w", err)
+	}
+	if !e.Lost(epoch, heads) {
 		return nil
 	}
-	epoch, err := h.cfg.Store.OpenEpoch(ctx, above)
+	epoch, err = h.cfg.Store.OpenEpoch(ctx, e.Shown.Position.Epoch)
 	if err != nil {
 		return fmt.Errorf("link: open epoch: %w", err)
 	}

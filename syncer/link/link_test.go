@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,6 +253,31 @@ func TestClockSkewIsMeasuredNotFatal(t *testing.T) {
 		s := f.hub.Status()
 		return len(s) == 1 && (s[0].Offset-skew).Abs() < time.Minute
 	})
+}
+
+// TestACorrectedClockIsMeasuredAgain corrects a member's clock after the primary's
+// was measured by it.
+func TestACorrectedClockIsMeasuredAgain(t *testing.T) {
+	t.Parallel()
+	f := start(t, memstore.NewPrimary(priority(), 1), options())
+	f.write(t, record("rule", 1, "x"))
+	var slow atomic.Int64
+	slow.Store(int64(30 * 24 * time.Hour))
+	c := f.join(t, "a", func(cfg *link.AgentConfig) {
+		cfg.Now = func() time.Time { return time.Now().Add(-time.Duration(slow.Load())) }
+	})
+	wait(t, "sync", func() bool { return f.equal(c) && c.agent.Status().State == link.StateSynced })
+	slow.Store(0)
+	if sess, err := f.hub.Session("a"); err == nil {
+		check(t, sess.Close())
+	}
+	f.write(t, record("rule", 2, "y"))
+	wait(t, "sync by the corrected clock", func() bool {
+		return f.equal(c) && c.agent.Status().State == link.StateSynced
+	})
+	if offset := c.agent.Status().Offset; offset.Abs() > time.Minute {
+		t.Errorf("measured offset %s, want none", offset)
+	}
 }
 
 // TestContentKeyRotates changes the key under one member that is there and one

@@ -136,18 +136,22 @@ func (p *Peer) takeCompare(body []byte) ([]Effect, error) {
 }
 
 // takeAhead believes that history is lost only when this primary's own signature
-// proves it; a member cannot make it up.
+// proves it; a member cannot make it up. Before the own heads are known there is
+// nothing to compare with, and the member has heard none that it could be ahead of.
 func (p *Peer) takeAhead(body []byte) ([]Effect, error) {
 	place, err := wire.OpenEvidence(body, p.cfg.Federation, p.cfg.Keys)
 	if err != nil {
 		return nil, err
 	}
-	here := syncer.Position{Epoch: p.epoch}
-	if f, ok := p.flows[place.Stream]; ok {
-		here.Revision = f.head.Revision
-	}
-	if place.Position.Compare(here) <= 0 {
+	if !p.informed {
 		return nil, nil
 	}
-	return []Effect{OpenEpoch{Above: place.Position.Epoch}}, nil
+	open, heads := OpenEpoch{Shown: place}, []syncer.Head(nil)
+	if f, ok := p.flows[place.Stream]; ok {
+		heads = append(heads, f.head)
+	}
+	if !open.Lost(p.epoch, heads) {
+		return nil, nil
+	}
+	return []Effect{open}, nil
 }

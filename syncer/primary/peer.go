@@ -39,9 +39,10 @@ type (
 	}
 	// Answer asks for the comparison of a node, as [Sealer.Difference] makes it.
 	Answer struct{ Question wire.Compare }
-	// OpenEpoch asks for a new epoch above this one: the member has proved that the
-	// primary has lost history.
-	OpenEpoch struct{ Above uint64 }
+	// OpenEpoch asks for a new epoch above that of Shown, a head that this primary
+	// has signed and, as far as the peer knows, lost. The driver asks its store, and
+	// opens none unless [OpenEpoch.Lost] says so.
+	OpenEpoch struct{ Shown wire.Place }
 	// Summary hands on opaque bytes of the member.
 	Summary struct{ Body []byte }
 	// Orphans hands on records that the member holds from an earlier epoch and that
@@ -51,6 +52,18 @@ type (
 	// Left says that the member leaves the federation.
 	Left struct{}
 )
+
+// Lost reports whether a store that is in epoch and has these heads has lost the
+// head that was shown.
+func (e OpenEpoch) Lost(epoch uint64, heads []syncer.Head) bool {
+	here := syncer.Position{Epoch: epoch}
+	for _, h := range heads {
+		if h.Stream == e.Shown.Stream {
+			here.Revision = h.Revision
+		}
+	}
+	return e.Shown.Position.Compare(here) > 0
+}
 
 func (Send) effect()      {}
 func (Beat) effect()      {}

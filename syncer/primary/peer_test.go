@@ -68,7 +68,7 @@ func names(effects []primary.Effect) (out []string) {
 		case primary.Beat:
 			out = append(out, "beat")
 		case primary.OpenEpoch:
-			out = append(out, fmt.Sprintf("open epoch above %d", e.Above))
+			out = append(out, fmt.Sprintf("open epoch above %d", e.Shown.Position.Epoch))
 		default:
 			out = append(out, fmt.Sprintf("%T", e))
 		}
@@ -184,8 +184,9 @@ func TestOnlyOurOwnSignatureProvesLostHistory(t *testing.T) {
 		return wire.Frame{Type: wire.TypeAhead, Body: wire.Evidence{Type: wire.TypeBatch, Seal: opened.Seal}.Encode()}
 	}
 	b := newBench(t, 1000)
-	b.peer.Heads(now(), 1, []syncer.Head{head(0, 20, 0)}, all())
 	b.greet()
+	want(t, "before the own heads are known", b.frame(evidence(key(1), 1, 20)))
+	b.peer.Heads(now(), 1, []syncer.Head{head(0, 20, 0)}, all())
 	want(t, "a later revision", b.frame(evidence(key(1), 1, 21)), "open epoch above 1")
 	want(t, "a later epoch", b.frame(evidence(key(1), 9, 1)), "open epoch above 9")
 	want(t, "nothing new", b.frame(evidence(key(1), 1, 20)))

@@ -294,21 +294,21 @@ func (p *primaryNode) one(c *connection, peer *primary.Peer, e primary.Effect) (
 		}
 		c.send(toMember, frame)
 	case primary.OpenEpoch:
-		return nil, p.openEpoch(e.Above)
+		return nil, p.openEpoch(e)
 	case primary.Orphans:
 		return nil, p.takeOrphans(c, e.Records)
 	}
 	return nil, nil
 }
 
-func (p *primaryNode) openEpoch(above uint64) error {
-	epoch, _, err := p.feed.Heads(p.w.ctx)
-	if err != nil || epoch > above {
+func (p *primaryNode) openEpoch(e primary.OpenEpoch) error {
+	epoch, heads, err := p.feed.Heads(p.w.ctx)
+	if err != nil || !e.Lost(epoch, heads) {
 		return err
 	}
 	p.w.report.Epochs++
 	p.unproved = time.Time{}
-	if _, err := p.feed.OpenEpoch(p.w.ctx, above); err != nil {
+	if _, err := p.feed.OpenEpoch(p.w.ctx, e.Shown.Position.Epoch); err != nil {
 		return err
 	}
 	if err := p.mayDie(); err != nil {
