@@ -130,15 +130,3 @@ func (s *Service) GrantFedAdmin(ctx context.Context, username string) (err error
 	}
 	return nil
 }
-
-// RevokeFedRoles turns federated administrators and readers, API keys
-// included, into local ones: the federation is over.
-func (s *Service) RevokeFedRoles(ctx context.Context) (err error) {
-	defer func() { s.record(ctx, model.System(), "role.revoke_federated", "", err) }()
-	for from, to := range map[model.Role]model.Role{model.RoleFedAdmin: model.RoleAdmin, model.RoleFedReader: model.RoleReader} {
-		if err := s.roles.ReplaceRoles(ctx, from, to); err != nil {
-			return fmt.Errorf("identity: revoke %s: %w", from, err)
-		}
-	}
-	return nil
-}

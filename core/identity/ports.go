@@ -23,8 +23,6 @@ type AccountStore interface {
 // RoleStore changes roles.
 type RoleStore interface {
 	SetRole(ctx context.Context, username string, role model.Role) error
-	// ReplaceRoles covers accounts and API keys.
-	ReplaceRoles(ctx context.Context, from, to model.Role) error
 }
 
 // SessionStore keeps sessions by the hash of their token. They go with their account.

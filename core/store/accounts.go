@@ -124,18 +124,6 @@ func (s *Store) SetRole(ctx context.Context, username string, role model.Role) e
 	})
 }
 
-// ReplaceRoles gives every account and API key that has the role from the role to.
-func (s *Store) ReplaceRoles(ctx context.Context, from, to model.Role) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		for _, statement := range []string{`UPDATE accounts SET role = ? WHERE role = ?`, `UPDATE api_keys SET role = ? WHERE role = ?`} {
-			if _, err := tx.Exec(statement, to, from); err != nil {
-				return fmt.Errorf("store: replace role %s: %w", from, err)
-			}
-		}
-		return nil
-	})
-}
-
 func noAccount(username string) error {
 	return fault.New(fault.NotFound, "no account named %q", username)
 }

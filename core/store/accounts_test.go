@@ -49,18 +49,6 @@ func TestAccountsComeAndGo(t *testing.T) {
 	if err != nil || a.Role != model.RoleFedAdmin || hash != "new" {
 		t.Errorf("%+v, %q, %v", a, hash, err)
 	}
-	if err := s.AddAPIKey(ctx, model.APIKey{Name: "k", Role: model.RoleFedAdmin}, "h"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.ReplaceRoles(ctx, model.RoleFedAdmin, model.RoleAdmin); err != nil {
-		t.Error(err)
-	}
-	if a, _, _ := s.Account(ctx, "bob"); a.Role != model.RoleAdmin {
-		t.Errorf("account role %s", a.Role)
-	}
-	if k, _, _ := s.APIKey(ctx, "k"); k.Role != model.RoleAdmin {
-		t.Errorf("key role %s", k.Role)
-	}
 	_, _, err = s.Account(ctx, "nobody")
 	wantKind(t, err, fault.NotFound)
 	wantKind(t, s.SetRole(ctx, "nobody", model.RoleAdmin), fault.NotFound)
