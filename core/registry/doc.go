@@ -27,10 +27,6 @@
 //
 // # Schedules
 //
-// A schedule is a cron expression of five fields, one of cron's words (@daily),
-// or "@every 90m". Times are UTC unless the expression begins with "CRON_TZ=Zone".
-// In a zone with summer time every time of the wall clock happens once: one that
-// the clock jumps over follows right after the jump, and one that it shows twice
-// counts the first time. A time that passed while the daemon was down, or while
-// a run was still under way, is answered once.
+// Package schedule reads them. A time that passed while the daemon was down, or
+// while a run was still under way, is answered once.
 package registry

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/schedule"
 )
 
 // listingsAtOnce bounds the registries that are listed at a time.
@@ -117,20 +118,20 @@ func (s *Service) startDue(ctx context.Context) time.Duration {
 	}
 	sleep := longestSleep
 	for _, t := range tables {
-		sched, err := parseSchedule(t.Schedule)
+		sched, err := schedule.Parse(t.Schedule)
 		if err != nil {
 			s.Logger.ErrorContext(ctx, "schedule not understood", "registry", t.Registry, "error", err)
 			continue
 		}
 		now := s.Now()
-		if next := sched.next(t.Answered); next.After(now) || next.IsZero() {
+		if next := sched.Next(t.Answered); next.After(now) || next.IsZero() {
 			if !next.IsZero() {
 				sleep = min(sleep, next.Sub(now))
 			}
 			continue
 		}
 		s.startScheduled(ctx, t.Registry, now)
-		if next := sched.next(now); !next.IsZero() {
+		if next := sched.Next(now); !next.IsZero() {
 			sleep = min(sleep, next.Sub(now))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/schedule"
 )
 
 // Options are what a service needs. All but the numbers must be set.
@@ -201,11 +202,11 @@ func (s *Service) fillNext(st *model.RegistryStatus, managed bool) {
 	if st.Schedule == "" || managed && st.Federated() {
 		return
 	}
-	sched, err := parseSchedule(st.Schedule)
+	sched, err := schedule.Parse(st.Schedule)
 	if err != nil {
 		return // stored by a version that knew more; nothing to show
 	}
-	st.NextRun = sched.next(s.Now())
+	st.NextRun = sched.Next(s.Now())
 }
 
 func (s *Service) managed(ctx context.Context) (bool, error) {

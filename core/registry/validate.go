@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/schedule"
 )
 
 var (
@@ -56,7 +57,7 @@ func (s *Service) validate(r model.Registry) error {
 		return err
 	}
 	if r.Schedule != "" {
-		if _, err := parseSchedule(r.Schedule); err != nil {
+		if _, err := schedule.Parse(r.Schedule); err != nil {
 			return err
 		}
 	}

@@ -56,8 +56,9 @@ func DefaultRepositories() []string {
 
 // Options configures an Updater. The zero value asks the public repositories.
 type Options struct {
-	// Repositories are asked in order, HOST/REPOSITORY[:TAG]; the tag is the
-	// schema's number unless given.
+	// Repositories are asked in order, [http://]HOST/REPOSITORY[:TAG]; the tag is
+	// the schema's number unless given. Plain HTTP is spoken to those that begin
+	// with http://, and to all with PlainHTTP.
 	Repositories []string
 	// Keychain gives credentials for them; nil means anonymous.
 	Keychain authn.Keychain

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -25,7 +26,9 @@ const (
 
 // pull takes the database of one repository.
 func (u *Updater) pull(ctx context.Context, repository string, force bool) (changed bool, err error) {
-	ref, err := u.reference(repository)
+	address, plain := strings.CutPrefix(repository, "http://")
+	plain = plain || u.options.PlainHTTP
+	ref, err := reference(address, plain)
 	if err != nil {
 		return false, err
 	}
@@ -34,7 +37,7 @@ func (u *Updater) pull(ctx context.Context, repository string, force bool) (chan
 		keychain = authn.NewMultiKeychain()
 	}
 	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keychain), remote.WithUserAgent(u.options.UserAgent),
-		remote.WithTransport(u.transport()), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
+		remote.WithTransport(u.transport(plain)), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
 	if err != nil {
 		return false, fmt.Errorf("fetch: %s: %w", repository, err)
 	}
@@ -57,9 +60,9 @@ func (u *Updater) pull(ctx context.Context, repository string, force bool) (chan
 	return true, nil
 }
 
-func (u *Updater) reference(repository string) (name.Reference, error) {
+func reference(repository string, plain bool) (name.Reference, error) {
 	options := []name.Option{name.WithDefaultTag(fmt.Sprint(vulndb.Schema))}
-	if u.options.PlainHTTP {
+	if plain {
 		options = append(options, name.Insecure)
 	}
 	ref, err := name.ParseReference(repository, options...)

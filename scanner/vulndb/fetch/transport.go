@@ -29,8 +29,8 @@ type politeTransport struct {
 	wait  func(context.Context, time.Duration) error
 }
 
-func (u *Updater) transport() http.RoundTripper {
-	return &politeTransport{next: u.options.Transport, plain: u.options.PlainHTTP, now: u.options.Now, wait: u.options.Wait}
+func (u *Updater) transport(plain bool) http.RoundTripper {
+	return &politeTransport{next: u.options.Transport, plain: plain, now: u.options.Now, wait: u.options.Wait}
 }
 
 // RoundTrip implements http.RoundTripper.

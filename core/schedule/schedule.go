@@ -1,4 +1,9 @@
-package registry
+// Package schedule tells times: of registries to look at, of databases to pull.
+// Expressions are cron's five fields, its words ("@daily"), or "@every 90m"; times
+// are UTC unless the expression begins with "CRON_TZ=Zone". In a zone with summer
+// time every time of the wall clock happens once: one that the clock jumps over
+// follows right after the jump, and one that it shows twice counts the first time.
+package schedule
 
 import (
 	"strings"
@@ -9,9 +14,9 @@ import (
 	"github.com/muster-sec/muster/core/fault"
 )
 
-// schedule tells times. Only the parser and Next of the cron library are used;
-// its runner forgets what it missed.
-type schedule struct {
+// Schedule is a parsed expression, made by Parse. Only the parser and Next of the
+// cron library are used; its runner forgets what it missed.
+type Schedule struct {
 	cron cron.Schedule
 	zone *time.Location // nil for one that repeats at an interval
 }
@@ -19,9 +24,11 @@ type schedule struct {
 // minInterval keeps "@every 1s" from being a load test of somebody's registry.
 const minInterval = time.Minute
 
-func parseSchedule(expression string) (schedule, error) {
-	refuse := func(format string, args ...any) (schedule, error) {
-		return schedule{}, fault.New(fault.Invalid, format, args...).
+// Parse reads an expression. It fails with fault.Invalid, also for one that never
+// happens or repeats faster than once a minute.
+func Parse(expression string) (Schedule, error) {
+	refuse := func(format string, args ...any) (Schedule, error) {
+		return Schedule{}, fault.New(fault.Invalid, format, args...).
 			WithHint(`write five cron fields ("30 2 * * *", in UTC), "@daily" or "@every 90m"; "CRON_TZ=Europe/Berlin " in front names another zone`)
 	}
 	// The zone is taken off here: the library's own way of doing it panics
@@ -46,13 +53,13 @@ func parseSchedule(expression string) (schedule, error) {
 		if p.Delay < minInterval {
 			return refuse("schedule %q repeats faster than once in %s", expression, minInterval)
 		}
-		return schedule{cron: p}, nil
+		return Schedule{cron: p}, nil
 	case *cron.SpecSchedule:
 		p.Location = time.UTC
 		if p.Next(time.Unix(0, 0)).IsZero() {
 			return refuse("schedule %q never happens", expression)
 		}
-		return schedule{cron: p, zone: zone}, nil
+		return Schedule{cron: p, zone: zone}, nil
 	}
 	return refuse("schedule %q is of an unknown kind", expression)
 }
@@ -61,10 +68,10 @@ func zoned(word string) bool {
 	return strings.HasPrefix(word, "CRON_TZ=") || strings.HasPrefix(word, "TZ=")
 }
 
-// next is the first time after t. The cron fields are evaluated on a clock
+// Next is the first time after t, zero when there is none. The cron fields are evaluated on a clock
 // without summer time whose hands show what the zone's wall clock shows; only
 // the outcome is taken into the zone. So no time is skipped or met twice.
-func (s schedule) next(t time.Time) time.Time {
+func (s Schedule) Next(t time.Time) time.Time {
 	if s.zone == nil {
 		return s.cron.Next(t.UTC())
 	}
