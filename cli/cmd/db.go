@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -121,7 +122,22 @@ func dbFolder(_ context.Context, in *invocation) error {
 	if err != nil {
 		return failf("%w", err).withTry("muster db update --dir %s", in.text("dir"))
 	}
-	return in.printDB(s, s)
+	db, err := vulndb.Open(s.Path)
+	if err != nil {
+		return failf("%w", err).withCheck("open %s", s.Path)
+	}
+	defer db.Close() //nolint:errcheck // opened for reading
+	known, err := db.Ecosystems()
+	if err != nil {
+		return err
+	}
+	return in.printDB(folderStatus{s, known}, s)
+}
+
+// folderStatus is what db status --dir tells.
+type folderStatus struct {
+	fetch.Status
+	Ecosystems []vulndb.Ecosystem `json:"ecosystems"`
 }
 
 // printDB shows the state of a folder; value is what JSON and YAML show.
@@ -140,6 +156,9 @@ func (in *invocation) printDB(value any, s fetch.Status) error {
 		t.Field("From", s.Source.Repository+s.Source.File)
 		t.Field("Digest", s.Source.Digest)
 		t.Field("Taken", stamp(s.Source.At))
+		if status, ok := value.(folderStatus); ok {
+			showEcosystems(t, status.Ecosystems)
+		}
 	})
 }
 
@@ -191,9 +210,38 @@ func dbStatus(ctx context.Context, in *invocation, c *client.Client) error {
 		t.Row("Present:", yesNo(db.Present))
 		t.Field("Revision", db.Revision)
 		t.Field("Built", stamp(db.UpdatedAt))
-		t.Field("Loaded", stamp(db.LoadedAt))
 		t.Row("Stale:", yesNo(db.Stale))
+		t.Field("Next", stamp(db.NextUpdate))
+		t.Field("From", db.Source)
+		t.Field("Digest", db.Digest)
+		t.Field("Loaded", stamp(db.LoadedAt))
+		t.Field("Checked", stamp(db.CheckedAt))
+		t.Field("Next check", stamp(db.NextCheck))
+		ecosystems := make([]vulndb.Ecosystem, len(db.Ecosystems))
+		for i, e := range db.Ecosystems {
+			ecosystems[i] = vulndb.Ecosystem(e)
+		}
+		showEcosystems(t, ecosystems)
 	})
+	if db.UpdateError != "" {
+		in.hint("warning: the last update failed: %s", db.UpdateError)
+	}
 	in.dbHint(db)
 	return err
+}
+
+// showEcosystems shows how much a database knows of each.
+func showEcosystems(t *output.Table, list []vulndb.Ecosystem) {
+	if len(list) == 0 {
+		return
+	}
+	t.Gap()
+	t.Header("ECOSYSTEM", "RELEASES", "ADVISORIES")
+	for _, e := range list {
+		releases := "" // a language has none
+		if e.Releases > 0 {
+			releases = strconv.Itoa(e.Releases)
+		}
+		t.Row(e.Name, releases, e.Advisories)
+	}
 }

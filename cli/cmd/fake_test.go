@@ -54,7 +54,10 @@ func newFake() (*fake, error) {
 		password: "correct horse", role: "fedAdmin", nextRule: 1002,
 		fed:   api.Federation{Role: "standalone", ClusterID: "c-1", ClusterName: "west"},
 		state: api.AdmissionState{Enable: true, Mode: "monitor"},
-		db:    api.DB{Present: true, Revision: "rev-7", UpdatedAt: built, LoadedAt: built.Add(time.Hour)},
+		db: api.DB{
+			Present: true, Revision: "rev-7", UpdatedAt: built, LoadedAt: built.Add(time.Hour), Source: "mirror.example/trivy-db:2",
+			Ecosystems: []api.Ecosystem{{Name: "debian", Releases: 4, Advisories: 120_000}, {Name: "npm", Advisories: 3000}},
+		},
 		accounts: []api.Account{
 			{Username: "admin", Role: "fedAdmin", CreatedAt: built, LastLogin: today().Add(-5 * time.Minute)},
 		},
@@ -108,7 +111,7 @@ func (f *fake) routes(mux *http.ServeMux) {
 	f.handle(mux, "GET /status", "", func(*http.Request) (int, any) {
 		return 200, api.Status{
 			Version: "1.0.0", ClusterID: "c-1", ClusterName: "west", Role: f.fed.Role, StartedAt: today().Add(-72 * time.Hour),
-			DB: f.db, Username: "admin", UserRole: f.role,
+			DB: api.DB{Present: true, Revision: f.db.Revision, UpdatedAt: f.db.UpdatedAt, LoadedAt: f.db.LoadedAt, Source: f.db.Source}, Username: "admin", UserRole: f.role,
 		}
 	})
 	f.handle(mux, "GET /db", "", func(*http.Request) (int, any) { return 200, f.db })

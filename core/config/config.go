@@ -40,10 +40,20 @@ type JavaDB struct {
 	File string `yaml:"file"`
 }
 
-// VulnDB says where the vulnerability database comes from.
+// VulnDB says where the vulnerability database comes from: out of a file that
+// somebody else keeps, or pulled on a schedule.
 type VulnDB struct {
-	File string `yaml:"file"` // an offline database
+	File         string        `yaml:"file"`         // an offline database; nothing is pulled then
+	Update       string        `yaml:"update"`       // schedule of pulls, or "never"
+	Repositories []string      `yaml:"repositories"` // asked in order; the public ones when empty
+	MaxAge       time.Duration `yaml:"max_age"`      // older databases are said to be stale
 }
+
+// Pulled says whether the daemon keeps the database up to date itself.
+func (v VulnDB) Pulled() bool { return v.File == "" && v.Update != "" && v.Update != Never }
+
+// Never is the schedule of what is not done.
+const Never = "never"
 
 // Log says how the daemon logs to stderr.
 type Log struct {
@@ -103,6 +113,7 @@ func Default() Config {
 		FedListen:       ":11443",
 		AdmissionListen: ":20443",
 		OpsListen:       "127.0.0.1:9443",
+		VulnDB:          VulnDB{Update: "@every 6h", MaxAge: 7 * 24 * time.Hour},
 		Log:             Log{Level: "info", Format: "text"},
 		Scan:            Scan{Workers: 2, LayerParallel: 4},
 		Admission:       Admission{Namespace: "muster"},

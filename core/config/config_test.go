@@ -24,7 +24,10 @@ func TestGoodFiles(t *testing.T) {
 	full = Config{
 		ClusterName: "prod-eu 1", DataDir: "/data", Listen: "0.0.0.0:443", FedListen: ":11443",
 		AdmissionListen: "[::]:20443", OpsListen: "localhost:9443", AdminPasswordFile: "/run/secrets/admin",
-		VulnDB: VulnDB{File: "/data/trivy.db"}, JavaDB: JavaDB{File: "/data/trivy-java.db"}, Log: Log{Level: "debug", Format: "json"},
+		VulnDB: VulnDB{
+			File: "/data/trivy.db", Update: "30 2 * * *", Repositories: []string{"http://mirror.example/trivy-db:2"}, MaxAge: 48 * time.Hour,
+		},
+		JavaDB: JavaDB{File: "/data/trivy-java.db"}, Log: Log{Level: "debug", Format: "json"},
 		Scan:      Scan{Workers: 1, LayerParallel: 1},
 		PluginDir: "/opt/muster",
 		Plugins: []Plugin{
@@ -173,8 +176,14 @@ func TestLint(t *testing.T) {
 		t.Errorf("warnings about the defaults: %v", got)
 	}
 	c.DataDir, c.OpsListen = "data", ":9443"
+	c.VulnDB = VulnDB{File: "trivy.db", Repositories: []string{"mirror.example/trivy-db"}}
 	c.TLS = TLS{CertFile: "a", KeyFile: "b", Hosts: []string{"h"}}
 	c.Plugins = []Plugin{{Name: "p"}}
+	none := Default()
+	none.VulnDB.Update = Never
+	if got := Lint(none, nil); len(got) != 1 || got[0].Path != "vulndb" {
+		t.Errorf("no database at all: %v", got)
+	}
 	var got []string
 	for _, w := range Lint(c, []string{"MUSTER_DATADIR=/x"}) {
 		got = append(got, fmt.Sprintf("%s: %s", w.Path, w.Message))
@@ -182,6 +191,7 @@ func TestLint(t *testing.T) {
 	want := []string{
 		`data_dir: "data" depends on the folder the daemon is started in`,
 		`ops_listen: :9443 is plain HTTP without a login and not only on this machine`,
+		`vulndb.repositories: is not used: vulndb.file is set`,
 		`tls.hosts: is used for the self-signed certificate only, and tls.cert_file is set`,
 		`plugins[0].limits.memory: is not set: p may use what the machine has`,
 		`MUSTER_DATADIR: is not a setting; did you mean MUSTER_DATA_DIR?`,

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/muster-sec/muster/core/fault"
+	"github.com/muster-sec/muster/core/schedule"
 )
 
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._ -]{0,62}[A-Za-z0-9])?$`)
@@ -27,6 +28,7 @@ func (c Config) Validate() error {
 	p.oneOf("log.format", c.Log.Format, "text", "json")
 	p.between("scan.workers", c.Scan.Workers, 1, 256)
 	p.between("scan.layer_parallel", c.Scan.LayerParallel, 1, 64)
+	p.vulnDB(c.VulnDB)
 	p.check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls: cert_file and key_file belong together; one of them is missing")
 	p.check(c.Admission.Namespace != "", "admission.namespace: is empty")
 	if c.Transport.Proxy != "" {
@@ -82,6 +84,18 @@ func (p *problems) addresses(c Config) {
 	}
 }
 
+func (p *problems) vulnDB(v VulnDB) {
+	if v.Pulled() {
+		_, err := schedule.Parse(v.Update)
+		p.check(err == nil, "vulndb.update: %w", err)
+	}
+	p.check(v.MaxAge >= 0, "vulndb.max_age: is negative")
+	for i, repository := range v.Repositories {
+		p.check(repository != "" && !strings.Contains(repository, "@"), // a name in front of @ would be a login
+			"vulndb.repositories[%d]: is not [http://]HOST/REPOSITORY[:TAG]", i)
+	}
+}
+
 func (p *problems) proxy(text string) {
 	u, err := url.Parse(text)
 	ok := err == nil && u.Scheme == "http" && u.Host != "" && (u.Path == "" || u.Path == "/")
@@ -122,6 +136,8 @@ func Lint(c Config, variables []string) []Warning {
 	ip := net.ParseIP(host)
 	warn(err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()), "ops_listen",
 		"%s is plain HTTP without a login and not only on this machine", c.OpsListen)
+	warn(c.VulnDB.File == "" && !c.VulnDB.Pulled(), "vulndb", "neither file nor update is set: nothing will be found in images")
+	warn(c.VulnDB.File != "" && len(c.VulnDB.Repositories) > 0, "vulndb.repositories", "is not used: vulndb.file is set")
 	warn(c.TLS.CertFile != "" && len(c.TLS.Hosts) > 0, "tls.hosts", "is used for the self-signed certificate only, and tls.cert_file is set")
 	for i, plugin := range c.Plugins {
 		warn(plugin.Limits.Memory == 0, fmt.Sprintf("plugins[%d].limits.memory", i), "is not set: %s may use what the machine has", plugin.Name)

@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // services are everything that runs, in the order of their start.
 func (h *house) services() []service {
-	return []service{
+	services := []service{
 		{"plugins", h.plugins.Run},
 		{"vulnerability database", h.database.Run},
 		{"scans", h.scans.Run},
@@ -69,6 +69,10 @@ func (h *house) services() []service {
 		{"federation", h.federation.Run},
 		{"audit retention", h.trimAudit},
 	}
+	if u := h.database.updates; u != nil {
+		services = append(services, service{"vulnerability database updates", u.Run})
+	}
+	return services
 }
 
 // trimAudit forgets old lines of the audit trail, at the start and once a day.

@@ -26,7 +26,7 @@ func TestADatabaseIsTriedAgainUnlessItIsBad(t *testing.T) {
 	t.Parallel()
 	dir, now := t.TempDir(), built()
 	d := &database{
-		path: writeDB(t, dir, built()), dir: filepath.Join(dir, "copies"), use: func(scanjob.Matcher) {},
+		path: writeDB(t, dir, built()), dir: filepath.Join(dir, "copies"), maxAge: 48 * time.Hour, use: func(scanjob.Matcher) {},
 		log: slog.New(slog.NewTextHandler(t.Output(), nil)), now: func() time.Time { return now },
 	}
 	if err := d.Open(); err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/all"
 	"github.com/muster-sec/muster/scanner/javadb"
+	"github.com/muster-sec/muster/scanner/vulndb/fetch"
 )
 
 // house is everything that one daemon is built of.
@@ -192,11 +193,22 @@ func (h *house) buildScans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.database = &database{
-		path: h.config.VulnDB.File, dir: h.path("vulndb"), use: h.scans.UseMatcher,
-		log: h.log.With("part", "vulnerability database"), now: h.now,
+	if err := h.buildDatabase(); err != nil {
+		return err
 	}
 	h.fleet, err = fleet.New(h.store, h.store)
+	return err
+}
+
+func (h *house) buildDatabase() (err error) {
+	c, log := h.config.VulnDB, h.log.With("part", "vulnerability database")
+	h.database = &database{path: c.File, dir: h.path("vulndb"), maxAge: c.MaxAge, use: h.scans.UseMatcher, log: log, now: h.now}
+	if !c.Pulled() {
+		return nil
+	}
+	folder := h.path("vulndb-pulled")
+	h.database.path = filepath.Join(folder, fetch.DatabaseFile)
+	h.database.updates, err = newDBUpdate(c, folder, h.version, log, h.now)
 	return err
 }
 

@@ -79,7 +79,25 @@ type DB struct {
 	Revision  string    `json:"revision,omitempty"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"` // when its data was built
 	LoadedAt  time.Time `json:"loaded_at,omitzero"`
-	Stale     bool      `json:"stale"`
+	Stale     bool      `json:"stale"` // older than the daemon is told to accept in silence
+
+	NextUpdate time.Time `json:"next_update,omitzero"` // when its makers promise the next
+	Source     string    `json:"source,omitempty"`     // repository or file that it came from
+	Digest     string    `json:"digest,omitempty"`     // of the artifact
+
+	// Of a daemon that pulls the database itself.
+	CheckedAt   time.Time `json:"checked_at,omitzero"`
+	NextCheck   time.Time `json:"next_check,omitzero"`
+	UpdateError string    `json:"update_error,omitempty"` // of the last pull
+
+	Ecosystems []Ecosystem `json:"ecosystems,omitempty"` // GET /api/v1/db only
+}
+
+// Ecosystem is how much the vulnerability database knows of one.
+type Ecosystem struct {
+	Name       string `json:"name"`
+	Releases   int    `json:"releases,omitempty"` // of a distribution
+	Advisories int    `json:"advisories"`
 }
 
 // PromoteRequest is the body of POST /api/v1/federation/promote.

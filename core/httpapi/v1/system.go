@@ -28,8 +28,10 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	actor := httpapi.ActorOf(r.Context())
+	db := a.DB()
+	db.Ecosystems = nil
 	return answer(w, http.StatusOK, api.Status{
-		Version: a.Version, StartedAt: a.StartedAt, DB: a.DB(),
+		Version: a.Version, StartedAt: a.StartedAt, DB: db,
 		ClusterID: m.ClusterID, ClusterName: m.ClusterName, Role: string(m.Role),
 		Username: actor.Name, UserRole: string(actor.Role),
 	})

@@ -7,7 +7,6 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/muster-sec/muster/scanner/vulndb"
 )
@@ -47,7 +46,7 @@ func Compare(before, after *vulndb.DB) (Result, error) {
 	result := Result{Old: before.Revision(), New: after.Revision(), Ecosystems: []Ecosystem{}}
 	streams := map[string][]string{}
 	for _, b := range slices.Concat(before.Buckets(), after.Buckets()) {
-		if name := stream(b); !slices.Contains(streams[name], b) {
+		if name := vulndb.Stream(b); !slices.Contains(streams[name], b) {
 			streams[name] = append(streams[name], b)
 		}
 	}
@@ -64,12 +63,6 @@ func Compare(before, after *vulndb.DB) (Result, error) {
 		result.Ecosystems = append(result.Ecosystems, e)
 	}
 	return result, nil
-}
-
-// stream is what stands before the data source: "npm::NAME" is of npm.
-func stream(bucket string) string {
-	name, _, _ := strings.Cut(bucket, "::")
-	return name
 }
 
 func compareStream(name string, buckets []string, before, after *vulndb.DB, seed maphash.Seed) (Ecosystem, error) {

@@ -225,6 +225,16 @@ func StatusOf(path string) (Status, error) {
 	return s, err
 }
 
+// SourceOf tells where the database file at path came from; zero when nothing
+// beside it says so.
+func SourceOf(path string) (Source, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return Source{}, fmt.Errorf("fetch: %w", err)
+	}
+	return readSource(filepath.Dir(real))
+}
+
 // locked runs f while no other process changes the folder.
 func (u *Updater) locked(ctx context.Context, f func() error) (err error) {
 	if err := os.MkdirAll(u.dir, 0o755); err != nil {
