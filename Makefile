@@ -13,6 +13,8 @@ PROTOC_GEN_GRPC       := v1.6.0
 GOVULNCHECK_VERSION   := v1.9.0
 
 .DEFAULT_GOAL := help
+SHELL         := bash
+.SHELLFLAGS   := -o pipefail -ec
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

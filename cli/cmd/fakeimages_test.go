@@ -118,6 +118,7 @@ func (f *fake) imageRoutes(mux *http.ServeMux) {
 		return 200, listOf([]api.Verdict{{
 			Digest: digestA, Source: "scan", Origin: "local", Counts: api.Counts{Critical: 1, High: 2}, RunAsRoot: true,
 			ScannedAt: today().Add(-time.Hour), FindingsKnown: true,
+			DB: api.DBVersion{Revision: "rev-7", UpdatedAt: today().Add(-29 * 24 * time.Hour), Stale: true},
 		}})
 	})
 	f.handle(mux, "POST /results", "", func(r *http.Request) (int, any) {

@@ -91,7 +91,7 @@ func showImage(ctx context.Context, in *invocation, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	return in.print(r, func(t *output.Table) {
+	err = in.print(r, func(t *output.Table) {
 		t.Row("Digest:", r.Digest)
 		t.Field("Image ID", r.ImageID)
 		t.Field("Names", strings.Join(r.Names, " "))
@@ -101,7 +101,7 @@ func showImage(ctx context.Context, in *invocation, c *client.Client) error {
 		t.Field("Status", r.Status)
 		t.Field("Reason", r.Reason)
 		t.Field("Scanned", in.ago(r.ScannedAt))
-		t.Field("Vulnerability DB", stamp(r.DB.UpdatedAt))
+		t.Field("Vulnerability DB", in.dbOf(r.DB))
 		t.Row("Packages:", len(r.Packages))
 		t.Row(countsTitle+":", counts(r.Counts))
 		if len(r.Findings) > 0 {
@@ -112,6 +112,23 @@ func showImage(ctx context.Context, in *invocation, c *client.Client) error {
 			t.Row(f.Severity, f.ID, f.Package, f.Installed, f.Fixed, f.Source, clip(f.Title))
 		}
 	})
+	in.staleHint(r.DB)
+	return err
+}
+
+// dbOf shows the vulnerability database behind an answer.
+func (in *invocation) dbOf(db api.DBVersion) string {
+	if db.Stale {
+		return stamp(db.UpdatedAt) + ", stale"
+	}
+	return stamp(db.UpdatedAt)
+}
+
+// staleHint says aloud that an answer was made with an old database.
+func (in *invocation) staleHint(db api.DBVersion) {
+	if db.Stale {
+		in.hint("warning: the vulnerability database behind this is %s old: newer vulnerabilities are missed", span(in.Now().Sub(db.UpdatedAt)))
+	}
 }
 
 // clip shortens a sentence to what a table line bears.
@@ -139,15 +156,18 @@ func showVerdict(ctx context.Context, in *invocation, c *client.Client) error {
 		return err
 	}
 	err = in.print(list, func(t *output.Table) {
-		t.Header("SOURCE", "PRODUCER", "ORIGIN", countsTitle, "ROOT", "SCANNED", "FINDINGS")
+		t.Header("SOURCE", "PRODUCER", "ORIGIN", countsTitle, "ROOT", "SCANNED", "DB", "FINDINGS")
 		for _, v := range list.Items {
 			known := "known"
 			if !v.FindingsKnown {
 				known = "on their way"
 			}
-			t.Row(v.Source, v.Producer, v.Origin, counts(v.Counts), yesNo(v.RunAsRoot), in.ago(v.ScannedAt), known)
+			t.Row(v.Source, v.Producer, v.Origin, counts(v.Counts), yesNo(v.RunAsRoot), in.ago(v.ScannedAt), in.dbOf(v.DB), known)
 		}
 	})
+	for _, v := range list.Items {
+		in.staleHint(v.DB)
+	}
 	if err != nil || failOn == "" {
 		return err
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/muster-sec/muster/core/fault"
+	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/policy"
 )
 
@@ -31,6 +33,7 @@ type ContainerDecision struct {
 	Trace      []policy.Step // every rule looked at, in order
 
 	unreadable, unscanned bool
+	dbAge                 time.Duration // of the oldest vulnerability database behind Results that is too old, else zero
 }
 
 // Review judges a request. An error means that no decision could be made, which
@@ -90,6 +93,7 @@ func (j *judge) container(ctx context.Context, c Container) (ContainerDecision, 
 		return cd, err
 	}
 	cd.Results, cd.unreadable, cd.unscanned = res.results, res.ref == nil, res.unscanned()
+	cd.dbAge = j.service.oldest(res.results)
 	sub.Image, sub.Candidates = res.ref, res.candidates
 	out := j.rules.Evaluate(sub, j.state.Mode)
 	if (!out.Allowed || len(out.Violations) > 0) && !j.rules.NeedsCVEs() {
@@ -130,6 +134,9 @@ func (d *Decision) add(cd ContainerDecision) {
 	case cd.unscanned:
 		d.Warnings = append(d.Warnings, fmt.Sprintf("container %q: no scan result of %s is known here", cd.Name, cd.Image))
 	}
+	if cd.dbAge > 0 {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("container %q: %s was looked up in a vulnerability database that is %d days old", cd.Name, cd.Image, cd.dbAge/(24*time.Hour)))
+	}
 	for _, v := range cd.Violations {
 		d.Warnings = append(d.Warnings, cd.explain("would be refused", v))
 		v.Because = append([]string{fmt.Sprintf("container %q", cd.Name)}, v.Because...)
@@ -139,6 +146,18 @@ func (d *Decision) add(cd ContainerDecision) {
 		d.Rule = cd.Rule
 	}
 	d.Allowed = d.Allowed && cd.Allowed
+}
+
+// oldest is the age of the oldest database that our own results were made with,
+// where it is too old, else zero. Of CI results the database is often not known.
+func (s *Service) oldest(results []policy.KnownVerdict) time.Duration {
+	var oldest time.Duration
+	for _, v := range results {
+		if age := s.o.Now().Sub(v.DB.UpdatedAt); v.Source == model.SourceScan && !v.DB.UpdatedAt.IsZero() && s.o.MaxDBAge > 0 && age > s.o.MaxDBAge {
+			oldest = max(oldest, age)
+		}
+	}
+	return oldest
 }
 
 // named bounds how many containers a message explains.

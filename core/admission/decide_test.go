@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -277,6 +278,39 @@ func TestAllContainersAreJudgedOncePerImage(t *testing.T) {
 	}
 	if got := d.Rule.CVEs; len(got) != 1 || got[0] != "CVE-1" {
 		t.Errorf("names %v", got)
+	}
+}
+
+// The clock of the tests stands at the first of November.
+func TestOldDatabasesAreSaidAloud(t *testing.T) {
+	t.Parallel()
+	built := func(month time.Month, day int) model.DBVersion {
+		return model.DBVersion{Revision: "r", UpdatedAt: time.Date(2026, month, day, 12, 0, 0, 0, time.UTC)}
+	}
+	for name, tt := range map[string]struct {
+		of     model.Source
+		db     model.DBVersion
+		maxAge time.Duration
+		want   []string
+	}{
+		"fresh":          {model.SourceScan, built(10, 26), 7 * 24 * time.Hour, nil},
+		"old":            {model.SourceScan, built(10, 22), 7 * 24 * time.Hour, []string{`container "a": web was looked up in a vulnerability database that is 10 days old`}},
+		"of a pipeline":  {model.SourceCI, built(1, 1), 7 * 24 * time.Hour, nil},
+		"no limit":       {model.SourceScan, built(1, 1), 0, nil},
+		"of unknown age": {model.SourceScan, model.DBVersion{Revision: "r"}, 7 * 24 * time.Hour, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.tags["docker.io/library/web:latest"] = []model.Digest{digest("1")}
+			w.verdict(digest("1"), digest("1"), tt.of, model.Counts{})
+			w.verdicts[digest("1")][0].DB = tt.db
+			s := w.service(t)
+			s.o.MaxDBAge = tt.maxAge
+			if diff := cmp.Diff(tt.want, review(t, s, pod("web")).Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -26,8 +26,11 @@ type Options struct {
 	Auditor     Auditor
 	// Namespace is the one muster runs in, which is never judged.
 	Namespace string
-	Log       *slog.Logger
-	Now       func() time.Time
+	// MaxDBAge is the age of a vulnerability database from which on whoever asks is
+	// warned that results were made with it; zero means never.
+	MaxDBAge time.Duration
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Service judges reviews and keeps the rules. It is safe for concurrent use.

@@ -211,13 +211,16 @@ func (d *database) Status() api.DB {
 	metadata := d.loaded.Metadata()
 	shown.Present, shown.Revision, shown.LoadedAt = true, d.loaded.Revision(), d.loaded.at
 	shown.UpdatedAt, shown.NextUpdate = metadata.UpdatedAt, metadata.NextUpdate
-	shown.Stale = d.now().Sub(metadata.UpdatedAt) > d.maxAge
+	shown.Stale = d.stale(metadata.UpdatedAt)
 	shown.Source, shown.Digest = d.loaded.source.Repository+d.loaded.source.File, d.loaded.source.Digest
 	for _, e := range d.loaded.ecosystems {
 		shown.Ecosystems = append(shown.Ecosystems, api.Ecosystem(e))
 	}
 	return shown
 }
+
+// stale says whether a database built then is too old.
+func (d *database) stale(built time.Time) bool { return d.maxAge > 0 && d.now().Sub(built) > d.maxAge }
 
 // openCopy copies a database and its metadata into a new folder and opens it there.
 func openCopy(path, dir string) (*vulndb.DB, error) {

@@ -136,7 +136,7 @@ func (h *house) buildIdentity(context.Context) (err error) {
 func (h *house) buildAdmission(context.Context) (err error) {
 	h.admission, err = admission.New(admission.Options{
 		Rules: h.store, States: h.store, Results: h.index, Memberships: h.store, Auditor: h.store,
-		Namespace: h.config.Admission.Namespace, Log: h.log.With("part", "admission"), Now: h.now,
+		Namespace: h.config.Admission.Namespace, MaxDBAge: h.config.VulnDB.MaxAge, Log: h.log.With("part", "admission"), Now: h.now,
 	})
 	return err
 }

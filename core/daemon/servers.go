@@ -87,7 +87,7 @@ func (h *house) nativeAPI() (*v1.API, error) {
 		Federation: h.federation, FedSettings: h.federation, Tokens: h.federation, Clusters: h.federation,
 		Registries: h.registries, RegistryRuns: h.registries, Images: h.fleet, Results: h.intake,
 		Rules: h.admission, Admission: h.admission, Reviewer: h.admission, Audit: h.store,
-		DB: h.database.Status, Plugins: h.pluginList,
+		DB: h.database.Status, Stale: h.database.stale, Plugins: h.pluginList,
 		Version: h.version, StartedAt: h.started, Now: h.now,
 	})
 }

@@ -20,6 +20,7 @@ type Kind string
 // The kinds.
 const (
 	KindSettings   Kind = "settings"   // model.FedSettings, key "settings"
+	KindMatched    Kind = "matched"    // model.DBVersion that all verdicts of scans answer to but the outdated ones, key "matched"
 	KindRule       Kind = "rule"       // a federated admission rule (JSON of core/policy), key: id
 	KindRegistry   Kind = "registry"   // a federated registry without its secrets, key: name
 	KindVerdict    Kind = "verdict"    // model.Verdict, key: digest/source/producer
@@ -43,7 +44,7 @@ const (
 // class of a record from what it receives.
 func Priority() syncer.Priority {
 	return syncer.Priority{
-		string(KindSettings): ClassDecide, string(KindRule): ClassDecide, string(KindRegistry): ClassDecide,
+		string(KindSettings): ClassDecide, string(KindMatched): ClassDecide, string(KindRule): ClassDecide, string(KindRegistry): ClassDecide,
 		string(KindVerdict): ClassDecide, string(KindTag): ClassDecide, string(KindIndex): ClassDecide,
 		string(KindFindings): ClassExplain,
 		string(KindImage):    ClassDetail, string(KindInventory): ClassDetail, string(KindPackageSet): ClassDetail,

@@ -153,11 +153,16 @@ type Verdict struct {
 	Source  Source `json:"source"`
 	// Producer tells CI results of one digest apart: "trivy/jenkins/nightly".
 	// Empty for our own scan.
-	Producer  string    `json:"producer,omitempty"`
-	Counts    Counts    `json:"counts"`
-	RunAsRoot bool      `json:"run_as_root,omitempty"`
-	OS        OS        `json:"os"`
-	DB        DBVersion `json:"db"`
+	Producer  string `json:"producer,omitempty"`
+	Counts    Counts `json:"counts"`
+	RunAsRoot bool   `json:"run_as_root,omitempty"`
+	OS        OS     `json:"os"`
+	// DB is the database under which the findings last changed. They may have been
+	// compared with newer ones since, unless the verdict is Outdated.
+	DB DBVersion `json:"db"`
+	// Outdated says that the image's registries asked not to be looked up again, and
+	// that a newer database would answer differently.
+	Outdated  bool      `json:"outdated,omitempty"`
 	ScannedAt time.Time `json:"scanned_at,omitzero"`
 	// Findings is the hash of the finding list, which travels after the verdict.
 	Findings string `json:"findings"`

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,6 +65,7 @@ func facts(t *testing.T, s *Store, origin model.Origin) map[string][]string {
 		"finding_lists":  `SELECT hash || ' ' || hex(body) FROM finding_lists ORDER BY 1`,
 		"package_sets":   `SELECT hash || ' ' || hex(body) FROM package_sets ORDER BY 1`,
 		"settings":       `SELECT value FROM meta WHERE name = 'fed_settings'`,
+		"matched":        `SELECT value FROM meta WHERE name = CASE ? WHEN 'fed' THEN 'fed_matched_db' ELSE 'matched_db' END`,
 	}
 	all := map[string][]string{}
 	for table, query := range queries {
@@ -130,6 +132,7 @@ func TestEverythingPublishedArrives(t *testing.T) {
 	enter(t, west, model.Managed)
 	addRule(t, home, denyRule(policy.Federal, "x"))
 	scannedRegistry(t, home, "fed.prod")
+	endMatch(t, home, "r1", at(4))
 	pump(t, home, west)
 	want, got := facts(t, home, model.Local), facts(t, west, model.Federated)
 	for _, shared := range []string{"index_children", "package_sets", "finding_lists"} {
@@ -142,9 +145,58 @@ func TestEverythingPublishedArrives(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("primary and member differ (-primary +member):\n%s", diff)
 	}
-	for _, table := range []string{"rules", "registries", "tags", "images", "verdicts", "inventories", "inventory_sets", "settings"} {
+	for _, table := range []string{"rules", "registries", "tags", "images", "verdicts", "inventories", "inventory_sets", "settings", "matched"} {
 		if len(got[table]) != 1 {
 			t.Errorf("%d rows of %s, want 1: the test sees nothing", len(got[table]), table)
+		}
+	}
+}
+
+// endMatch makes a database of that time the one that all findings answer to, but
+// those of the images named.
+func endMatch(t *testing.T, s *Store, revision string, updated time.Time, left ...model.Digest) {
+	t.Helper()
+	if err := s.EndMatch(t.Context(), model.DBVersion{Revision: revision, UpdatedAt: updated}, nil, left); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A verdict is written when findings change; with which database they were last
+// compared is known everywhere all the same, and of which images it is not true.
+func TestEveryClusterKnowsHowOldVerdictsAre(t *testing.T) {
+	t.Parallel()
+	home, west := open(t), open(t)
+	endMatch(t, home, "r1", at(1))
+	enter(t, home, model.Primary)
+	enter(t, west, model.Managed)
+	image, left := scannedRegistry(t, home, "fed.prod"), scannedRegistry(t, home, "fed.frozen")
+	for _, step := range []struct {
+		revision   string
+		updated    time.Time
+		image, old string // which revision the two images answer to
+	}{{"r1", at(1), "r1", "r1"}, {"r2", at(2), "r2", ""}, {"r3", at(3), "r3", ""}} {
+		if step.old == "" {
+			endMatch(t, home, step.revision, step.updated, left)
+		}
+		pump(t, home, west)
+		for name, s := range map[string]*Store{"primary": home, "member": west} {
+			ix, err := s.VerdictIndex(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for digest, want := range map[model.Digest]string{image: step.image, left: step.old} {
+				listed, err := s.Verdicts(t.Context(), digest)
+				if err != nil || len(listed) != 1 || listed[0].DB.Revision != want || listed[0].Outdated != (want == "") {
+					t.Errorf("%s: after %s: %+v, %v, want revision %q", name, step.revision, listed, err, want)
+				}
+				judged, err := ix.Verdicts(t.Context(), digest)
+				if diff := cmp.Diff(listed, judged); diff != "" || err != nil {
+					t.Errorf("%s: admission sees another verdict: %v\n%s", name, err, diff)
+				}
+			}
+			if err := ix.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -36,6 +36,8 @@ func (c payloadCodec) projectKind(tx *sql.Tx, r syncer.Record, packed []byte) er
 	switch feed.Kind(r.Kind) {
 	case feed.KindSettings:
 		return projectAs(tx, r, putFedSettings)
+	case feed.KindMatched:
+		return projectAs(tx, r, func(tx *sql.Tx, db model.DBVersion) error { return putMatchedDB(tx, model.Federated, db) })
 	case feed.KindRule:
 		return putRule(tx, model.Federated, r.Key, r.Payload)
 	case feed.KindRegistry:
@@ -95,6 +97,8 @@ func unproject(tx *sql.Tx, r syncer.Record) error {
 	switch feed.Kind(r.Kind) {
 	case feed.KindSettings:
 		err = putFedSettings(tx, model.FedSettings{})
+	case feed.KindMatched:
+		_, err = tx.Exec(`DELETE FROM meta WHERE name = ?`, matchedName(model.Federated))
 	case feed.KindRule:
 		err = deleteRule(tx, model.Federated, r.Key)
 	case feed.KindRegistry:

@@ -143,17 +143,40 @@ func (s *Store) Verdicts(ctx context.Context, digest model.Digest) (known []poli
 	return known, err
 }
 
-// readVerdicts also says with which database our own verdicts agree now: they
-// name the one under which their findings last changed.
-func readVerdicts(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]policy.KnownVerdict, error) {
-	current, err := matchedDB(ctx, tx)
-	if err != nil {
-		return nil, err
+// matchedName is the row of table meta that holds, as JSON of model.DBVersion, the
+// database that all scans of an origin answer to.
+func matchedName(origin model.Origin) string {
+	if origin == model.Federated {
+		return "fed_matched_db"
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT v.origin, v.body, f.hash IS NOT NULL, coalesce(n.stale, 1) FROM verdicts v
-		LEFT JOIN finding_lists f ON f.hash = v.findings
-		LEFT JOIN inventories n ON n.origin = v.origin AND n.origin = 'local' AND n.digest = v.digest AND v.source = 'scan'
-		WHERE `+where, args...)
+	return "matched_db"
+}
+
+// joinMatched finds that row for a verdict v, as m.value.
+const joinMatched = `LEFT JOIN meta m ON m.name = CASE v.origin WHEN 'fed' THEN 'fed_matched_db' ELSE 'matched_db' END`
+
+// decodeVerdict reads a stored verdict, and says with which database it agrees
+// now: what is stored is the one under which its findings last changed.
+func decodeVerdict(k *policy.KnownVerdict, body, matched []byte) error {
+	if err := json.Unmarshal(body, &k.Verdict); err != nil {
+		return fmt.Errorf("store: decode a verdict: %w", err)
+	}
+	if len(matched) == 0 || k.Source != model.SourceScan || k.Outdated {
+		return nil
+	}
+	var now model.DBVersion
+	if err := json.Unmarshal(matched, &now); err != nil {
+		return fmt.Errorf("store: decode a database version: %w", err)
+	}
+	if now.Revision != "" && !now.UpdatedAt.Before(k.DB.UpdatedAt) {
+		k.DB = now
+	}
+	return nil
+}
+
+func readVerdicts(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]policy.KnownVerdict, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT v.origin, v.body, f.hash IS NOT NULL, m.value FROM verdicts v
+		LEFT JOIN finding_lists f ON f.hash = v.findings `+joinMatched+` WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: read verdicts: %w", err)
 	}
@@ -161,16 +184,12 @@ func readVerdicts(ctx context.Context, tx *sql.Tx, where string, args ...any) ([
 	var known []policy.KnownVerdict
 	for rows.Next() {
 		var k policy.KnownVerdict
-		var body []byte
-		var stale bool
-		if err := rows.Scan(&k.Origin, &body, &k.FindingsKnown, &stale); err != nil {
+		var body, matched []byte
+		if err := rows.Scan(&k.Origin, &body, &k.FindingsKnown, &matched); err != nil {
 			return nil, fmt.Errorf("store: read verdicts: %w", err)
 		}
-		if err := json.Unmarshal(body, &k.Verdict); err != nil {
-			return nil, fmt.Errorf("store: decode a verdict: %w", err)
-		}
-		if !stale && current.Revision != "" {
-			k.DB = current
+		if err := decodeVerdict(&k, body, matched); err != nil {
+			return nil, err
 		}
 		known = append(known, k)
 	}

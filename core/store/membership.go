@@ -74,7 +74,7 @@ func (s *Store) EnterFederation(ctx context.Context, m model.Membership, secrets
 		if err := putFedSettings(tx, model.FedSettings{}); err != nil {
 			return err
 		}
-		return s.publish(tx, settings)
+		return errors.Join(s.publish(tx, settings), s.publishMatchedDB(tx))
 	})
 }
 
@@ -129,7 +129,7 @@ func emptyFederation(tx *sql.Tx) error {
 		`DELETE FROM feed_records`, `DELETE FROM feed_nodes`, `DELETE FROM feed_streams`,
 		`DELETE FROM feed_orphans`, `DELETE FROM feed_rotations`,
 		`DELETE FROM fed_secrets`, `DELETE FROM fed_tokens`, `DELETE FROM fed_clusters`, `DELETE FROM fed_removed`,
-		`DELETE FROM meta WHERE name = '` + fedSettingsName + `'`,
+		`DELETE FROM meta WHERE name IN ('` + fedSettingsName + `', '` + matchedName(model.Federated) + `')`,
 	}) {
 		if _, err := tx.Exec(statement); err != nil {
 			return fmt.Errorf("store: clean up after a federation: %w", err)

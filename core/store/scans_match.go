@@ -184,10 +184,6 @@ func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
 // EndMatch says that all findings now answer to the database: it keeps the
 // answers that changed, by key, and marks the images that were not looked up.
 func (s *Store) EndMatch(ctx context.Context, db model.DBVersion, answers map[int64]string, stale []model.Digest) error {
-	version, err := json.Marshal(db)
-	if err != nil {
-		return fmt.Errorf("store: encode a database version: %w", err)
-	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		update, err := tx.Prepare(`UPDATE match_keys SET answer = ? WHERE id = ?`)
 		if err != nil {
@@ -200,17 +196,65 @@ func (s *Store) EndMatch(ctx context.Context, db model.DBVersion, answers map[in
 			}
 		}
 		for _, digest := range stale {
-			if _, err := tx.Exec(`UPDATE inventories SET stale = 1 WHERE origin = 'local' AND digest = ?`, digest); err != nil {
+			if err := s.markStale(tx, digest); err != nil {
 				return fmt.Errorf("store: mark %s as stale: %w", digest, err)
 			}
 		}
 		if _, err := tx.Exec(`DELETE FROM matched_ahead`); err != nil {
 			return fmt.Errorf("store: end a re-match: %w", err)
 		}
-		_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES ('matched_db', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, string(version))
-		if err != nil {
-			return fmt.Errorf("store: write which database findings answer to: %w", err)
+		if err := putMatchedDB(tx, model.Local, db); err != nil {
+			return err
 		}
-		return nil
+		return s.publishMatchedDB(tx)
 	})
+}
+
+// markStale notes that a newer database would answer differently for an image.
+func (s *Store) markStale(tx *sql.Tx, digest model.Digest) error {
+	if _, err := tx.Exec(`UPDATE inventories SET stale = 1 WHERE origin = 'local' AND digest = ?`, digest); err != nil {
+		return err
+	}
+	v, err := ownVerdict(tx, digest)
+	if err != nil || v == nil || v.Outdated {
+		return err
+	}
+	v.Outdated = true
+	if err := putVerdict(tx, model.Local, *v); err != nil {
+		return err
+	}
+	published, err := isFederated(tx, digest)
+	if err != nil || !published {
+		return err
+	}
+	record, err := feed.Put(feed.KindVerdict, feed.VerdictKey(*v), v)
+	if err != nil {
+		return err
+	}
+	return s.publish(tx, record)
+}
+
+func putMatchedDB(tx *sql.Tx, origin model.Origin, db model.DBVersion) error {
+	body, err := json.Marshal(db)
+	if err != nil {
+		return fmt.Errorf("store: encode a database version: %w", err)
+	}
+	_, err = tx.Exec(`INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, matchedName(origin), string(body))
+	if err != nil {
+		return fmt.Errorf("store: write which database findings answer to: %w", err)
+	}
+	return nil
+}
+
+// publishMatchedDB tells members which database the results answer to.
+func (s *Store) publishMatchedDB(tx *sql.Tx) error {
+	db, err := matchedDB(context.Background(), tx)
+	if err != nil || db.Revision == "" {
+		return err
+	}
+	record, err := feed.Put(feed.KindMatched, string(feed.KindMatched), db)
+	if err != nil {
+		return err
+	}
+	return s.publish(tx, record)
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -23,7 +22,8 @@ type VerdictIndex struct {
 
 const (
 	tagDigestsSQL = `SELECT DISTINCT digest FROM tags WHERE host = ? AND repository = ? AND tag = ? ORDER BY digest`
-	verdictsSQL   = `SELECT v.origin, v.body, f.hash IS NOT NULL FROM verdicts v LEFT JOIN finding_lists f ON f.hash = v.findings
+	verdictsSQL   = `SELECT v.origin, v.body, f.hash IS NOT NULL, m.value FROM verdicts v LEFT JOIN finding_lists f ON f.hash = v.findings
+		` + joinMatched + `
 		WHERE v.digest IN (SELECT CAST(? AS TEXT) UNION ALL SELECT digest FROM index_children WHERE index_digest = ?)
 		ORDER BY v.digest, v.origin DESC, v.source DESC, v.producer`
 	childrenSQL    = `SELECT digest FROM index_children WHERE index_digest = ? ORDER BY digest`
@@ -107,14 +107,14 @@ func (ix *VerdictIndex) Verdicts(ctx context.Context, digest model.Digest) ([]po
 	var known []policy.KnownVerdict
 	for rows.Next() {
 		var (
-			v    policy.KnownVerdict
-			body []byte
+			v             policy.KnownVerdict
+			body, matched []byte
 		)
-		if err := rows.Scan(&v.Origin, &body, &v.FindingsKnown); err != nil {
+		if err := rows.Scan(&v.Origin, &body, &v.FindingsKnown, &matched); err != nil {
 			return nil, fmt.Errorf("store: look up verdicts of %s: %w", digest, err)
 		}
-		if err := json.Unmarshal(body, &v.Verdict); err != nil {
-			return nil, fmt.Errorf("store: decode a verdict of %s: %w", digest, err)
+		if err := decodeVerdict(&v, body, matched); err != nil {
+			return nil, fmt.Errorf("%w (%s)", err, digest)
 		}
 		known = append(known, v)
 	}

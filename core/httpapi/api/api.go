@@ -261,6 +261,7 @@ type Image struct {
 type DBVersion struct {
 	Revision  string    `json:"revision,omitempty"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	Stale     bool      `json:"stale,omitempty"` // older than the daemon is told to accept in silence
 }
 
 // Counts are findings by severity and those that have a fix.

@@ -34,8 +34,9 @@ type Options struct {
 	Admission    Admission
 	Reviewer     webhook.Reviewer
 	Audit        AuditTrail
-	DB           func() api.DB       // state of the vulnerability database
-	Plugins      func() []api.Plugin // state of the plugins
+	DB           func() api.DB        // state of the vulnerability database
+	Stale        func(time.Time) bool // whether a database built then is too old
+	Plugins      func() []api.Plugin  // state of the plugins
 	Version      string
 	StartedAt    time.Time
 	Now          func() time.Time

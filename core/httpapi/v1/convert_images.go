@@ -28,7 +28,7 @@ func imageToAPI(s model.ImageSummary) api.Image {
 		*words = slices.Compact(*words)
 	}
 	if len(s.Verdicts) > 0 {
-		shown.Counts, shown.DB = api.Counts(s.Verdicts[0].Counts), api.DBVersion(s.Verdicts[0].DB)
+		shown.Counts, shown.DB = api.Counts(s.Verdicts[0].Counts), dbToAPI(s.Verdicts[0].DB)
 		if shown.ScannedAt.IsZero() {
 			shown.ScannedAt = s.Verdicts[0].ScannedAt
 		}
@@ -75,7 +75,24 @@ func findingToAPI(f model.ReportedFinding) api.Finding {
 func verdictToAPI(v policy.KnownVerdict) api.Verdict {
 	return api.Verdict{
 		Digest: string(v.Digest), Source: string(v.Source), Producer: v.Producer, Origin: string(v.Origin),
-		Counts: api.Counts(v.Counts), RunAsRoot: v.RunAsRoot, OS: v.OS.String(), DB: api.DBVersion(v.DB),
+		Counts: api.Counts(v.Counts), RunAsRoot: v.RunAsRoot, OS: v.OS.String(), DB: dbToAPI(v.DB),
 		ScannedAt: v.ScannedAt, FindingsKnown: v.FindingsKnown,
+	}
+}
+
+func dbToAPI(v model.DBVersion) api.DBVersion {
+	return api.DBVersion{Revision: v.Revision, UpdatedAt: v.UpdatedAt}
+}
+
+// age says of each database whether it is too old.
+func (a *API) age(versions ...*api.DBVersion) {
+	for _, v := range versions {
+		v.Stale = !v.UpdatedAt.IsZero() && a.Stale(v.UpdatedAt)
+	}
+}
+
+func (a *API) ageVerdicts(verdicts []api.Verdict) {
+	for i := range verdicts {
+		a.age(&verdicts[i].DB)
 	}
 }

@@ -92,11 +92,11 @@ func TestConversionsForgetNothing(t *testing.T) {
 		{"registry", registryToAPI(filled[model.RegistryStatus](), ""), []string{".Password", ".Token"}},
 		{"run", runToAPI(filled[model.Run]()), nil},
 		{"step", stepToAPI(filled[model.DiagnosisStep]()), nil},
-		{"image", reportToAPI(filled[model.ImageReport](), known), nil},
+		{"image", reportToAPI(filled[model.ImageReport](), known), []string{".Image.DB.Stale", ".Verdicts[0].DB.Stale"}},
 		{"receipt", receiptToAPI(filled[intake.Receipt]()), nil},
 		{"CI result", ciResultToAPI(filled[model.CIResult]()), nil},
 		{"rule", ruleToAPI(filled[policy.Rule]()), nil},
-		{"decision", decisionToAPI(filled[admission.Decision]()), nil},
+		{"decision", decisionToAPI(filled[admission.Decision]()), []string{".Containers[0].Results[0].DB.Stale"}},
 	}
 	for _, tt := range tests {
 		if diff := cmp.Diff(tt.zero, zeroes(reflect.ValueOf(tt.shown), "")); diff != "" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/fleet"
+	"github.com/muster-sec/muster/core/httpapi/api"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/policy"
 )
@@ -33,7 +34,11 @@ func (a *API) listImages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return list(w, images, next, imageToAPI)
+	return list(w, images, next, func(s model.ImageSummary) api.Image {
+		shown := imageToAPI(s)
+		a.age(&shown.DB)
+		return shown
+	})
 }
 
 func (a *API) image(w http.ResponseWriter, r *http.Request) error {
@@ -49,7 +54,10 @@ func (a *API) image(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && fault.KindOf(err) != fault.NotReady {
 		return err
 	}
-	return answer(w, http.StatusOK, reportToAPI(report, known))
+	shown := reportToAPI(report, known)
+	a.age(&shown.DB)
+	a.ageVerdicts(shown.Verdicts)
+	return answer(w, http.StatusOK, shown)
 }
 
 func (a *API) verdicts(w http.ResponseWriter, r *http.Request) error {
@@ -61,5 +69,9 @@ func (a *API) verdicts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return list(w, verdicts, "", verdictToAPI)
+	return list(w, verdicts, "", func(v policy.KnownVerdict) api.Verdict {
+		shown := verdictToAPI(v)
+		a.age(&shown.DB)
+		return shown
+	})
 }

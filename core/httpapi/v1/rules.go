@@ -139,5 +139,9 @@ func (a *API) review(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, api.ReviewAnswer{Review: review, Decision: decisionToAPI(decision)})
+	shown := decisionToAPI(decision)
+	for i := range shown.Containers {
+		a.ageVerdicts(shown.Containers[i].Results)
+	}
+	return answer(w, http.StatusOK, api.ReviewAnswer{Review: review, Decision: shown})
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -36,6 +37,7 @@ func options(h *house) v1.Options {
 		Auth: h, Sessions: h, Accounts: h, APIKeys: h, Federation: h, FedSettings: h, Tokens: h, Clusters: h,
 		Registries: registries{h}, RegistryRuns: registries{h}, Images: h, Results: results{h}, Rules: h,
 		Admission: h, Reviewer: h, Audit: h, Plugins: examplePlugins,
+		Stale:   func(built time.Time) bool { return !built.After(noon()) },
 		DB:      func() api.DB { return api.DB{Present: true, Revision: "r1", UpdatedAt: noon(), LoadedAt: noon()} },
 		Version: "1.2.3", StartedAt: noon(), Now: noon,
 	}
