@@ -131,7 +131,13 @@ func (s *Service) facts(ctx context.Context, im image, withCVEs bool) (policy.Fa
 	f := policy.Facts{Digest: im.digest}
 	var counted []policy.KnownVerdict
 	if own, ok := newestScan(im.verdicts); ok {
-		f.Scanned, f.Counts = policy.ScannedOwn, own.Counts
+		f.Scanned, f.Counts, f.Incomplete = policy.ScannedOwn, own.Counts, own.Incomplete
+		if own.SecretsSought {
+			f.Secrets = &own.Secrets
+		}
+		if own.SetIDsSought {
+			f.SetIDs = &own.SetIDs
+		}
 		counted = append(counted, own)
 	}
 	for _, v := range im.verdicts {

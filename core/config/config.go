@@ -65,6 +65,9 @@ type Log struct {
 type Scan struct {
 	Workers       int `yaml:"workers"`        // images at a time
 	LayerParallel int `yaml:"layer_parallel"` // layers of one image at a time
+	// Secrets looks for credentials in the files of images too, which reads most of
+	// an image instead of a few files.
+	Secrets bool `yaml:"secrets"`
 }
 
 // Plugin declares one plugin; nothing runs that is not declared.

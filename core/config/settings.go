@@ -42,6 +42,7 @@ func Settings() []Setting {
 		{"log.format", "text or json", func(c *Config) any { return &c.Log.Format }},
 		{"scan.workers", "images scanned at a time", func(c *Config) any { return &c.Scan.Workers }},
 		{"scan.layer_parallel", "layers of one image read at a time", func(c *Config) any { return &c.Scan.LayerParallel }},
+		{"scan.secrets", "true: look for credentials in the files of images too; scans take longer", func(c *Config) any { return &c.Scan.Secrets }},
 		{"plugin_dir", "folder that declared plugins must lie in", func(c *Config) any { return &c.PluginDir }},
 		{"plugins", "plugins declared beside the built-in ones, a YAML list", func(c *Config) any { return &c.Plugins }},
 		{"transport.proxy", "HTTP proxy (http://HOST:PORT) on the way to the primary", func(c *Config) any { return &c.Transport.Proxy }},

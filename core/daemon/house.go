@@ -168,6 +168,10 @@ func (h *house) buildScans(ctx context.Context) error {
 		}
 		h.javaDB, analyzers = index, all.WithIndex(index)
 	}
+	analyzers = append(analyzers, all.SetIDs()...)
+	if h.config.Scan.Secrets {
+		analyzers = append(analyzers, all.Secrets()...)
+	}
 	fingerprint := analyze.Fingerprint(analyzers)
 	sc, err := scanner.New(scanner.Options{
 		Analyzers: analyzers, Parallel: h.config.Scan.LayerParallel,

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 )
@@ -36,6 +38,24 @@ type Image struct {
 	ScannedAt time.Time         `json:"scanned_at,omitzero"`
 }
 
+// Chains are the chain ids (OCI image specification, config.md) of the image's
+// first layer, its first two, and so on; none when a diff id is not known.
+func (i Image) Chains() []string {
+	chains := make([]string, 0, len(i.Layers))
+	for n, l := range i.Layers {
+		switch {
+		case l.DiffID == "":
+			return nil
+		case n == 0:
+			chains = append(chains, string(l.DiffID))
+		default:
+			sum := sha256.Sum256([]byte(chains[n-1] + " " + string(l.DiffID)))
+			chains = append(chains, "sha256:"+hex.EncodeToString(sum[:]))
+		}
+	}
+	return chains
+}
+
 // Layer is one layer of an image.
 type Layer struct {
 	Digest  Digest `json:"digest"`
@@ -69,6 +89,14 @@ type Tag struct {
 	SeenAt     time.Time `json:"seen_at,omitzero"`
 }
 
+// Name is HOST/REPOSITORY:TAG, or …@DIGEST for a pointer without a tag.
+func (t Tag) Name() string {
+	if t.Tag == "" {
+		return t.Host + "/" + t.Repository + "@" + string(t.Digest)
+	}
+	return t.Host + "/" + t.Repository + ":" + t.Tag
+}
+
 // Index is a multi-platform image: its digest and its children.
 type Index struct {
 	Digest   Digest       `json:"digest"`
@@ -89,11 +117,18 @@ type ImageSummary struct {
 	Verdicts []Verdict // own scan first, then CI results, newest first
 }
 
-// ImageReport is everything known about one image here.
+// ImageReport is everything known about one image here. All but the findings is
+// empty where the inventory has not arrived.
 type ImageReport struct {
 	ImageSummary
 	Findings []ReportedFinding
-	Packages []Package // empty where the inventory has not arrived
+	Packages []Package
+	Gaps     []Gap     // what our own scan could not judge
+	Problems []Problem // files that could not be read
+	Secrets  []Sighting
+	SetIDs   []Sighting
+	Checks   []Check
+	Base     *BaseImage // nil when nothing tells
 }
 
 // ReportedFinding is a finding with who reported it.
@@ -101,6 +136,37 @@ type ReportedFinding struct {
 	Finding
 	Source   Source
 	Producer string // CI results only: tool and version
+	InBase   bool   // the base image brought the package
+}
+
+// Problem is a file of an image that could not be read.
+type Problem struct {
+	Path, Analyzer, Reason string
+}
+
+// Sighting is a noteworthy file of an image that is no package.
+type Sighting struct {
+	Path     string
+	Line     int    // 0 where there is none
+	Rule     string // what was recognised
+	Title    string
+	Evidence string // a secret masked
+	Layer    Digest // diff id; empty for the image's configuration
+	Deleted  bool   // a layer above deletes it; whoever has the image has it still
+}
+
+// Check is a check of how an image is built.
+type Check struct {
+	ID, Profile, Level, Description, Remediation string
+	Messages                                     []string
+}
+
+// BaseImage is the image that another one was built on.
+type BaseImage struct {
+	Name     string
+	Digest   Digest
+	Evidence string // layers, labels or history
+	Layers   int    // how many of the image's layers are the base's; 0: not known
 }
 
 // Package is one installed package of an image.

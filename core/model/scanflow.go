@@ -144,6 +144,12 @@ type Rematched struct {
 	Findings FindingList
 }
 
+// SavedMatches counts new answers that said something else than the old ones.
+type SavedMatches struct {
+	Images    int
+	Federated int // of them, those that members receive
+}
+
 // ImageQuery selects rows of images, ordered by digest. Zero fields select
 // everything.
 type ImageQuery struct {
