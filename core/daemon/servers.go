@@ -86,7 +86,7 @@ func (h *house) nativeAPI() (*v1.API, error) {
 		Auth: h.identity, Sessions: h.identity, Accounts: h.identity, APIKeys: h.identity,
 		Federation: h.federation, FedSettings: h.federation, Tokens: h.federation, Clusters: h.federation,
 		Registries: h.registries, RegistryRuns: h.registries, Images: h.fleet, Results: h.intake,
-		Rules: h.admission, Admission: h.admission, Reviewer: h.admission, Audit: h.store,
+		Rules: h.admission, Admission: h.admission, Reviewer: trials{h.admission}, Audit: h.store,
 		DB: h.database.Status, Stale: h.database.stale, Plugins: h.pluginList,
 		Version: h.version, StartedAt: h.started, Now: h.now,
 	})

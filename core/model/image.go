@@ -21,21 +21,25 @@ const (
 
 // Image is one image manifest of one platform. Its identity is the digest.
 type Image struct {
-	Digest    Digest            `json:"digest"`
-	ImageID   Digest            `json:"image_id,omitempty"` // digest of the image's configuration
-	Platform  Platform          `json:"platform"`
-	Size      int64             `json:"size,omitempty"` // compressed bytes of all layers
-	Created   time.Time         `json:"created,omitzero"`
-	Author    string            `json:"author,omitempty"`
-	User      string            `json:"user,omitempty"`
-	Env       []string          `json:"env,omitempty"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	History   []string          `json:"history,omitempty"` // commands, oldest first
-	Layers    []Layer           `json:"layers,omitempty"`  // oldest first
-	OS        OS                `json:"os"`
-	Status    ImageStatus       `json:"status"`
-	Reason    string            `json:"reason,omitempty"` // why failed or unsupported
-	ScannedAt time.Time         `json:"scanned_at,omitzero"`
+	Digest   Digest            `json:"digest"`
+	ImageID  Digest            `json:"image_id,omitempty"` // digest of the image's configuration
+	Platform Platform          `json:"platform"`
+	Size     int64             `json:"size,omitempty"` // compressed bytes of all layers
+	Created  time.Time         `json:"created,omitzero"`
+	Author   string            `json:"author,omitempty"`
+	User     string            `json:"user,omitempty"`
+	Env      []string          `json:"env,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	History  []string          `json:"history,omitempty"` // commands, oldest first
+	Layers   []Layer           `json:"layers,omitempty"`  // oldest first
+	OS       OS                `json:"os"`
+	Status   ImageStatus       `json:"status"`
+	Reason   string            `json:"reason,omitempty"` // why failed or unsupported
+	// Attached says that it is unsupported because an index says so: whoever writes
+	// an index may name any digest in it, so that is no reason not to look at one
+	// that is listed by itself.
+	Attached  bool      `json:"attached,omitempty"`
+	ScannedAt time.Time `json:"scanned_at,omitzero"`
 }
 
 // Chains are the chain ids (OCI image specification, config.md) of the image's

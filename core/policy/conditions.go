@@ -133,7 +133,7 @@ func (t countTest) holds(_ *Subject, f *Facts) Truth {
 	if f.Scanned == ScannedNot {
 		return Unknown
 	}
-	found := t.count(f.Counts)
+	found := t.seen(f)
 	switch {
 	case t.atLeast && found < t.n && f.Incomplete, !t.atLeast && found <= t.n && f.Incomplete:
 		return Unknown // there may be more
@@ -143,11 +143,20 @@ func (t countTest) holds(_ *Subject, f *Facts) Truth {
 	return truth(found <= t.n)
 }
 
+// seen is the number that the test compares: our own scan's, but for "at most",
+// which nobody's report may contradict.
+func (t countTest) seen(f *Facts) int {
+	if t.atLeast {
+		return t.count(f.Counts)
+	}
+	return max(t.count(f.Counts), t.count(f.Most))
+}
+
 func (t countTest) saw(_ *Subject, f *Facts, _ Truth) string {
 	if f.Scanned == ScannedNot {
 		return noResult
 	}
-	found := strconv.Itoa(t.count(f.Counts)) + " found"
+	found := strconv.Itoa(t.seen(f)) + " found"
 	if f.Scanned == ScannedCI {
 		found += " (ci)"
 	}

@@ -33,6 +33,9 @@ type Facts struct {
 	Digest  model.Digest // empty when nothing is known under the name
 	Scanned Scanned
 	Counts  model.Counts // meaningful unless ScannedNot
+	// Most are the greatest counts that anybody reports: what an exception for few
+	// findings looks at.
+	Most model.Counts
 	// Incomplete says that the distribution's packages could not be judged: what was
 	// found is true, what was not found is unknown.
 	Incomplete bool

@@ -121,7 +121,9 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 
 func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) error {
 	for repository := range in {
+		shown := 0
 		err := l.Lister.ListTags(ctx, l.registry, repository, func(tag string) error {
+			shown++
 			if !l.filters.tag(repository, tag) || !l.first(repository, tag) {
 				return ctx.Err()
 			}
@@ -130,17 +132,17 @@ func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) er
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && !l.emptied(repository, err):
+		case err != nil && (shown > 0 || !l.emptied(err)):
 			l.fail(fmt.Errorf("list tags of %s: %w", repository, err))
 		}
 	}
 	return nil
 }
 
-// emptied says that a repository of the catalog has no tags: registries answer
-// "not found" when the last one was deleted. A repository that was asked for by
-// name is expected to exist.
-func (l *list) emptied(repository string, err error) bool {
+// emptied says that a repository of the catalog, of which nothing was shown, has
+// no tags: registries answer "not found" when the last one was deleted. A
+// repository that was asked for by name is expected to exist.
+func (l *list) emptied(err error) bool {
 	return len(l.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound
 }
 

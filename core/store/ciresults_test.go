@@ -64,7 +64,7 @@ func TestSaveCIResult(t *testing.T) {
 		t.Fatalf("verdicts %+v, %v", known, err)
 	}
 	want := model.Verdict{
-		Digest: testDigest("a"), Source: model.SourceCI, Producer: "trivy/jenkins/nightly",
+		Digest: testDigest("a"), Source: model.SourceCI, Producer: "trivy/jenkins/nightly@pipeline",
 		Counts: model.Counts{High: 1}, ScannedAt: first.PostedAt, Findings: first.Findings,
 	}
 	if diff := cmp.Diff(want, known[0].Verdict); diff != "" {
@@ -138,7 +138,7 @@ func TestCIResultLeavesAKnownImageAlone(t *testing.T) {
 func primary(t *testing.T, s *Store) {
 	t.Helper()
 	m := model.Membership{Role: model.Primary, ClusterID: "c1", ClusterName: "hq", FederationID: "f1"}
-	if err := s.EnterFederation(t.Context(), m, nil); err != nil {
+	if err := s.EnterFederation(t.Context(), m, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -180,7 +180,7 @@ func TestCIResultsTravelWhenTheyMay(t *testing.T) {
 	want := []string{
 		"findings " + a.Findings, "findings " + b.Findings,
 		"image " + string(a.Digest), "image " + string(b.Digest),
-		"verdict " + string(a.Digest) + "/ci/trivy/jenkins/nightly", "verdict " + string(b.Digest) + "/ci/trivy/jenkins/nightly",
+		"verdict " + string(a.Digest) + "/ci/trivy/jenkins/nightly@pipeline", "verdict " + string(b.Digest) + "/ci/trivy/jenkins/nightly@pipeline",
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, travelling(t, s)); diff != "" {
