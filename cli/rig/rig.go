@@ -62,7 +62,7 @@ func (r *Rig) Start(ctx context.Context, name string, args ...string) (*Cluster,
 	c.args = append([]string{
 		"serve", "--cluster-name", name, "--data-dir", c.DataDir,
 		"--listen", c.API, "--fed-listen", c.Fed, "--admission-listen", c.Admission, "--ops-listen", c.Operations,
-		"--admin-password-file", r.passwordFile(),
+		"--admin-password-file", r.passwordFile(), "--vulndb-update", "never", // nothing leaves this machine
 	}, args...)
 	if err := os.WriteFile(r.passwordFile(), []byte(r.Password+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("rig: %w", err)
