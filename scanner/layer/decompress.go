@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/muster-sec/muster/scanner/gunzip"
 )
 
 const (
@@ -33,11 +34,7 @@ func (r *Reader) decompress(ctx context.Context, in io.Reader) (tar io.Reader, c
 	}
 	switch {
 	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(buffered)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: gzip: %w", ErrMalformed, err)
-		}
-		return z, func() { _ = z.Close() }, nil
+		return gunzip.NewReader(buffered), func() {}, nil
 	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return r.zstd(ctx, buffered, start)
 	}
