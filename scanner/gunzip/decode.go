@@ -122,7 +122,7 @@ func (r *Reader) quick() (done bool, err error) {
 	return done, err
 }
 
-// copyMatch copies a match that may overlap with itself. Up to seven bytes behind
+// copyMatch copies a match that may overlap with itself. Up to 13 bytes behind
 // it are overwritten.
 func copyMatch(out []byte, to, from, length int) {
 	distance := to - from
@@ -130,8 +130,11 @@ func copyMatch(out []byte, to, from, length int) {
 	case distance >= length && length > 32:
 		copy(out[to:to+length], out[from:])
 	case distance >= 8:
-		dst, src := out[to:to+length+8], out[from:from+length+8]
-		for i := 0; i < length; i += 8 {
+		// Most matches are short: two words without asking.
+		dst, src := out[to:to+longest+8], out[from:from+longest+8]
+		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(src))
+		binary.LittleEndian.PutUint64(dst[8:], binary.LittleEndian.Uint64(src[8:]))
+		for i := 16; i < length; i += 8 {
 			binary.LittleEndian.PutUint64(dst[i:], binary.LittleEndian.Uint64(src[i:]))
 		}
 	default:
