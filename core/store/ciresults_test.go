@@ -37,11 +37,17 @@ func saveCI(t *testing.T, s *Store, r model.CIResult, doc model.Document) model.
 
 func ciResults(t *testing.T, s *Store) []model.CIResult {
 	t.Helper()
-	all, err := s.CIResults(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	var all []model.CIResult
+	for cursor := ""; ; {
+		page, next, err := s.CIResults(t.Context(), cursor, 2)
+		if err != nil || len(page) > 2 {
+			t.Fatalf("%d results, %v", len(page), err)
+		}
+		all = append(all, page...)
+		if cursor = next; cursor == "" {
+			return all
+		}
 	}
-	return all
 }
 
 // count is the number of rows that a query counts.

@@ -290,8 +290,8 @@ func (h results) Submit(_ context.Context, actor model.Actor, s model.Submission
 	return intake.Receipt{CIResult: result, Warnings: []string{"no digest"}}, h.note("%s submits %d bytes, %+v", actor.Name, n, s)
 }
 
-func (h results) Results(context.Context) ([]model.CIResult, error) {
-	return []model.CIResult{ciResult()}, h.note("results")
+func (h results) Results(context.Context, string, int) ([]model.CIResult, string, error) {
+	return []model.CIResult{ciResult()}, "", h.note("results")
 }
 
 func exampleRules() []policy.Rule {
