@@ -6,6 +6,7 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
 	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/cargo"
 	"github.com/muster-sec/muster/scanner/analyze/composer"
 	"github.com/muster-sec/muster/scanner/analyze/conda"
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
@@ -42,6 +43,7 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		jar.Analyzer{Index: index},
 		composer.Analyzer{},
 		nuget.Analyzer{},
+		cargo.Analyzer{},
 		conda.Analyzer{},
 	}
 }
