@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -104,13 +105,25 @@ func (o Options) validate() error {
 		}
 		seen[k] = true
 		if d.Path == "" && !slices.Contains(o.Builtins, Builtin{Kind: d.Kind, Name: d.Name}) {
-			errs = append(errs, fmt.Errorf("plugin %s/%s has no path and is not built in", d.Kind, d.Name))
+			errs = append(errs, o.notBuiltin(d))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("plughost: %w", err)
 	}
 	return nil
+}
+
+// notBuiltin says what a declaration without a path may name.
+func (o Options) notBuiltin(d Declaration) error {
+	var names []string
+	for _, b := range o.Builtins {
+		if b.Kind == d.Kind {
+			names = append(names, b.Name)
+		}
+	}
+	return fault.New(fault.Invalid, "plugin %s/%s has no path, and no built-in of that name runs as a process", d.Kind, d.Name).
+		WithHint("give path and sha256 of its executable, or, to set env and limits of a built-in, its name; of kind %s there are %v", d.Kind, names)
 }
 
 // declarations are the declared plugins and the built-ins nobody redeclared.
