@@ -150,10 +150,11 @@ func permanent(err error) bool {
 		errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
-// drain waits for the calls in flight: as long as a call may take, but once
-// the host ends, for at most Options.DrainTimeout.
+// drain waits for the calls in flight, which all have bounds of their own: as
+// long as a stream may take, but once the host ends, for at most
+// Options.DrainTimeout.
 func (s *supervisor) drain(host context.Context) {
-	deadline := time.NewTimer(s.decl.Limits.CallTimeout)
+	deadline := time.NewTimer(max(s.opts.maxStream, s.decl.Limits.CallTimeout))
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

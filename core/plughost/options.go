@@ -45,7 +45,8 @@ type Options struct {
 	DrainTimeout  time.Duration // for calls in flight at the end; default 5 s
 	StopGrace     time.Duration // for a polite end before SIGKILL; default 3 s
 
-	protocol int // the present version of the contract; a test's host is of another time
+	protocol  int           // the present version of the contract; a test's host is of another time
+	maxStream time.Duration // see the constant; a test's is shorter
 }
 
 // Builtin names one plugin that this program serves itself.
@@ -78,6 +79,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.HealthMisses == 0 {
 		o.HealthMisses = 3
+	}
+	if o.maxStream == 0 {
+		o.maxStream = maxStream
 	}
 	if o.protocol == 0 {
 		o.protocol = sdk.ProtocolVersion
