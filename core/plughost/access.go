@@ -26,8 +26,7 @@ func (s *supervisor) acquire(ctx context.Context) (conn *grpc.ClientConn, releas
 		case status.State == StateStopped:
 			return nil, nil, fmt.Errorf("%w: %s plugin %s", ErrStopped, s.decl.Kind, s.decl.Name)
 		case status.State == StateFailed && s.opts.Now().Before(status.RetryAt):
-			return nil, nil, fmt.Errorf("%w: %s plugin %s: %s; next try at %s", ErrFailed, s.decl.Kind, s.decl.Name,
-				status.LastError, status.RetryAt.UTC().Format(time.RFC3339))
+			return nil, nil, s.down(status)
 		}
 		s.want()
 		select {
@@ -36,6 +35,12 @@ func (s *supervisor) acquire(ctx context.Context) (conn *grpc.ClientConn, releas
 			return nil, nil, fmt.Errorf("waiting for %s plugin %s, which is %s: %w", s.decl.Kind, s.decl.Name, status.State, ctx.Err())
 		}
 	}
+}
+
+// down says why a plugin takes no calls and until when.
+func (s *supervisor) down(st Status) error {
+	return fmt.Errorf("%w: %s plugin %s: %s; next try at %s", ErrFailed, s.decl.Kind, s.decl.Name,
+		st.LastError, st.RetryAt.UTC().Format(time.RFC3339))
 }
 
 // enterCall counts the caller in, if there is a process that takes calls.

@@ -62,6 +62,8 @@ func servePlugin(kind sdk.Kind, name string) {
 	case "no-handshake":
 		fmt.Println("hello, I am no plugin")
 		return
+	case "silent": // starts and says nothing
+		select {}
 	case "elsewhere":
 		fmt.Println("1|1|tcp|127.0.0.1:1|grpc|")
 		select {}
@@ -80,6 +82,9 @@ func servePlugin(kind sdk.Kind, name string) {
 		p.Registry, p.ConfigSchema = puppet{}, puppetSchema
 	case sdk.KindIngest:
 		p.Ingester = counter{}
+		if name == "hanging" {
+			p.Ingester = hanging{}
+		}
 	case sdk.KindTransport:
 		p.Streams = loopback{}
 	}
@@ -236,6 +241,11 @@ func (counter) Parse(_ context.Context, doc io.Reader, sink sdk.Sink) error {
 	n, err := io.Copy(io.Discard, doc)
 	return errors.Join(err, sink.Subject(sdk.Subject{Tool: strconv.FormatInt(n, 10)}))
 }
+
+// hanging is an ingester that never answers.
+type hanging struct{ counter }
+
+func (hanging) Recognize(context.Context, []byte) (string, error) { select {} }
 
 // loopback is a transport over plain TCP.
 type loopback struct{}

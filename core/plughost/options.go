@@ -47,6 +47,8 @@ type Options struct {
 
 	protocol  int           // the present version of the contract; a test's host is of another time
 	maxStream time.Duration // see the constant; a test's is shorter
+
+	recognition recognition
 }
 
 // Builtin names one plugin that this program serves itself.
@@ -79,6 +81,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.HealthMisses == 0 {
 		o.HealthMisses = 3
+	}
+	if o.recognition == (recognition{}) {
+		o.recognition = defaultRecognition()
 	}
 	if o.maxStream == 0 {
 		o.maxStream = maxStream
