@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -123,6 +124,8 @@ func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string
 			}
 		}
 		switch c.Do {
+		case "quote":
+			yield("", fmt.Errorf("%w: get https://me:%s@registry.example", sdk.ErrUnauthorized, c.Password))
 		case "break":
 			yield("", fmt.Errorf("page 3: %w", sdk.ErrUnavailable))
 		case "hang":
@@ -230,7 +233,13 @@ func (puppet) DecodePush(_ context.Context, _ sdk.Config, event sdk.PushEvent) (
 	return []sdk.Push{{Tag: strconv.Itoa(len(event.Body))}}, nil
 }
 
-func (puppet) Diagnose(context.Context, sdk.Config) ([]sdk.Step, error) { return nil, nil }
+func (puppet) Diagnose(_ context.Context, cfg sdk.Config) ([]sdk.Step, error) {
+	var c puppetConfig
+	if err := cfg.Decode(&c); err != nil || c.Do != "leak" {
+		return nil, err
+	}
+	return []sdk.Step{{Name: "log in as " + c.Password, Detail: "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+c.Password)), Fix: "not " + c.Password}}, nil
+}
 
 // counter is an ingester that counts bytes.
 type counter struct{}
