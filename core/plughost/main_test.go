@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 		servePlugin(sdk.Kind(os.Args[3]), os.Args[4])
 		return
 	}
-	if len(os.Args) > 2 && os.Args[1] == "doomed-host" {
-		doomedHost(os.Args[2])
+	if len(os.Args) > 3 && os.Args[1] == "doomed-host" {
+		doomedHost(os.Args[2], os.Args[3])
 		return
 	}
 	if len(os.Args) > 2 && os.Args[1] == "counting-host" {
