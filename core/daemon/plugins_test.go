@@ -10,12 +10,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	memory "github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/muster-sec/muster/core/config"
 	"github.com/muster-sec/muster/core/fault"
+	"github.com/muster-sec/muster/core/httpapi/api"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/plughost"
+	"github.com/muster-sec/muster/plugins/sdk"
 )
 
 // TestBuiltinBehindAProxy: the environment that the configuration gives a
@@ -73,6 +78,28 @@ func TestNoSuchBuiltin(t *testing.T) {
 		_, err := newPluginHost(c, nil, slog.New(slog.DiscardHandler))
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), kind+"/"+name+" has no path") || !strings.Contains(fault.HintOf(err), "of kind "+kind) {
 			t.Errorf("%v; hint %q", err, fault.HintOf(err))
+		}
+	}
+}
+
+// TestPluginStatus: everything the host knows is said; a time of a next start
+// only while the plugin waits for it.
+func TestPluginStatus(t *testing.T) {
+	t.Parallel()
+	since, retry := built(), built().Add(time.Minute)
+	for state, wantRetry := range map[plughost.State]time.Time{
+		plughost.StateReady: {}, plughost.StateStarting: {}, plughost.StateBackoff: retry, plughost.StateFailed: retry,
+	} {
+		got := pluginOf(plughost.Status{
+			Name: "oci", Kind: sdk.KindRegistry, Builtin: true, Version: "1", Capabilities: []string{"x"}, Protocol: 2, State: state,
+			Since: since, PID: 7, Restarts: 3, Calls: 17, InFlight: 1, LastError: "e", RetryAt: retry,
+		})
+		want := api.Plugin{
+			Name: "oci", Kind: "registry", Builtin: true, Version: "1", Capabilities: []string{"x"}, Protocol: 2, State: string(state),
+			Since: since, PID: 7, Restarts: 3, Calls: 17, InFlight: 1, LastError: "e", RetryAt: wantRetry,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", state, diff)
 		}
 	}
 }
