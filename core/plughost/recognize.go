@@ -82,6 +82,7 @@ func (s *supervisor) up(ctx context.Context) error {
 		case status.State == StateStopped:
 			return fmt.Errorf("%w: %s plugin %s", ErrStopped, s.decl.Kind, s.decl.Name)
 		case status.State == StateBackoff, status.State == StateFailed && s.opts.Now().Before(status.RetryAt):
+			s.want() // by the time that the next one asks
 			return s.down(status)
 		}
 		s.want()
