@@ -132,4 +132,9 @@ func TestAnswersAreMasked(t *testing.T) {
 	if s.maskAnswer(warning); warning.GetWarning().GetMessage() != "**** is wrong" {
 		t.Errorf("a warning: %s", warning)
 	}
+	finding := &ingestv1.Finding{Id: "hunter2", Title: "hunter2", Description: "hunter2"}
+	s.maskAnswer(&ingestv1.ParseResponse{Part: &ingestv1.ParseResponse_Findings{Findings: &ingestv1.Findings{Findings: []*ingestv1.Finding{finding}}}})
+	if finding.GetId() != "hunter2" || finding.GetTitle() != mask || finding.GetDescription() != mask {
+		t.Errorf("a finding: %s", finding)
+	}
 }

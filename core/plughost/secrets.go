@@ -88,6 +88,9 @@ func (s *supervisor) maskAnswer(reply any) {
 		if w := m.GetWarning(); w != nil {
 			w.Message = s.secrets.mask(w.GetMessage())
 		}
+		for _, f := range m.GetFindings().GetFindings() {
+			f.Title, f.Description = s.secrets.mask(f.GetTitle()), s.secrets.mask(f.GetDescription())
+		}
 	}
 }
 
