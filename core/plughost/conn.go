@@ -43,7 +43,7 @@ func (s *supervisor) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 	defer release() // an open stream is counted as a call
 	if sdk.LongLived(method) {
 		stream, err := conn.NewStream(ctx, desc, method, opts...)
-		return stream, ended(ctx.Err(), err)
+		return longStream{ClientStream: stream, caller: ctx}, ended(ctx.Err(), err)
 	}
 	b := s.bind(ctx, desc)
 	b.patience.begin()
@@ -72,6 +72,17 @@ func (s *supervisor) bind(ctx context.Context, desc *grpc.StreamDesc) *boundStre
 		done()
 	}
 	return b
+}
+
+// longStream is a stream without bounds.
+type longStream struct {
+	grpc.ClientStream
+	caller context.Context
+}
+
+// RecvMsg receives a message; any error is the end of the stream.
+func (l longStream) RecvMsg(m any) error {
+	return ended(l.caller.Err(), l.ClientStream.RecvMsg(m))
 }
 
 // boundStream ends when the plugin keeps its reader waiting for too long, and

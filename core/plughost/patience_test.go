@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	registryv1 "github.com/muster-sec/muster/plugins/proto/registry/v1"
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -96,6 +98,33 @@ func TestSlowListing(t *testing.T) {
 				t.Errorf("%d pages: %v", pages, err)
 			}
 		})
+	}
+}
+
+// cancelledStream ends as gRPC's streams do when their connection is closed.
+type cancelledStream struct{ grpc.ClientStream }
+
+func (cancelledStream) RecvMsg(any) error { return status.Error(codes.Canceled, "closing") }
+
+// TestTheProcessEndedUnderAStream: what nobody cancelled is not called cancelled.
+func TestTheProcessEndedUnderAStream(t *testing.T) {
+	t.Parallel()
+	s := &supervisor{decl: Declaration{Limits: DefaultLimits()}}
+	bound := s.bind(t.Context(), &grpc.StreamDesc{ServerStreams: true})
+	bound.ClientStream = cancelledStream{}
+	for _, stream := range []grpc.ClientStream{bound, longStream{cancelledStream{}, t.Context()}} {
+		if err := stream.RecvMsg(nil); status.Code(err) != codes.Unavailable {
+			t.Errorf("%T ends with %v", stream, err)
+		}
+	}
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	bound = s.bind(left, &grpc.StreamDesc{ServerStreams: true})
+	bound.ClientStream = cancelledStream{}
+	for _, stream := range []grpc.ClientStream{bound, longStream{cancelledStream{}, left}} {
+		if err := stream.RecvMsg(nil); status.Code(err) != codes.Canceled {
+			t.Errorf("%T that the caller left ends with %v", stream, err)
+		}
 	}
 }
 
