@@ -44,7 +44,7 @@ func Settings() []Setting {
 		{"scan.layer_parallel", "layers of one image read at a time", func(c *Config) any { return &c.Scan.LayerParallel }},
 		{"scan.secrets", "true: look for credentials in the files of images too; scans take longer", func(c *Config) any { return &c.Scan.Secrets }},
 		{"plugin_dir", "folder that declared plugins must lie in", func(c *Config) any { return &c.PluginDir }},
-		{"plugins", "plugins declared beside the built-in ones, a YAML list", func(c *Config) any { return &c.Plugins }},
+		{"plugins", "plugins declared beside the built-in ones, and env and limits of those, a YAML list", func(c *Config) any { return &c.Plugins }},
 		{"transport.proxy", "HTTP proxy (http://HOST:PORT) on the way to the primary", func(c *Config) any { return &c.Transport.Proxy }},
 		{"tls.cert_file", "certificate chain of the API and webhook ports; self-signed when empty", func(c *Config) any { return &c.TLS.CertFile }},
 		{"tls.key_file", "private key of that certificate", func(c *Config) any { return &c.TLS.KeyFile }},

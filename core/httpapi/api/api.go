@@ -516,15 +516,20 @@ type ReviewAnswer struct {
 
 // Plugin is a row of GET /api/v1/plugins.
 type Plugin struct {
-	Name         string   `json:"name"`
-	Kind         string   `json:"kind"`
-	Version      string   `json:"version,omitempty"`
-	Builtin      bool     `json:"builtin"`
-	State        string   `json:"state"`
-	PID          int      `json:"pid,omitempty"`
-	Restarts     int      `json:"restarts"`
-	LastError    string   `json:"last_error,omitempty"`
-	Capabilities []string `json:"capabilities,omitempty"`
+	Name         string    `json:"name"`
+	Kind         string    `json:"kind"`
+	Version      string    `json:"version,omitempty"`
+	Protocol     int       `json:"protocol,omitempty"` // version of the contract that was agreed on
+	Builtin      bool      `json:"builtin"`
+	State        string    `json:"state"`
+	Since        time.Time `json:"since"`             // when it came into that state
+	RetryAt      time.Time `json:"retry_at,omitzero"` // in backoff and failed: when it may be started again
+	PID          int       `json:"pid,omitempty"`     // of the process that runs
+	Restarts     int       `json:"restarts"`          // since it was declared as it is
+	Calls        uint64    `json:"calls"`             // since then too
+	InFlight     int       `json:"in_flight"`         // calls that have not ended
+	LastError    string    `json:"last_error,omitempty"`
+	Capabilities []string  `json:"capabilities,omitempty"`
 }
 
 // AuditEvent is a row of GET /api/v1/audit, newest first.

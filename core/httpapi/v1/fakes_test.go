@@ -353,5 +353,8 @@ func (h *house) AuditEvents(_ context.Context, cursor string, limit int) ([]mode
 }
 
 func examplePlugins() []api.Plugin {
-	return []api.Plugin{{Name: "oci", Kind: "registry", Builtin: true, State: "ready", PID: 7, Capabilities: []string{"list"}}}
+	return []api.Plugin{
+		{Name: "oci", Kind: "registry", Builtin: true, State: "ready", Since: noon(), Protocol: 1, PID: 7, Calls: 17, InFlight: 1, Capabilities: []string{"list"}},
+		{Name: "nexus", Kind: "registry", State: "failed", Since: noon(), RetryAt: noon().Add(time.Minute), Restarts: 4, LastError: "exit status 3"},
+	}
 }

@@ -20,9 +20,11 @@ const (
 	// MaxAnswer is how many bytes one answer may have.
 	MaxAnswer = 16 << 20
 
-	maxTries      = 4
-	maxWait       = 2 * time.Minute // that a registry may ask for and get
-	worthSaying   = time.Second     // waits from this on are logged
+	maxTries = 4
+	// maxWait is what a registry may ask for and get, in all, for one request:
+	// a host ends a listing that is silent for longer than a call may take.
+	maxWait       = 2 * time.Minute
+	worthSaying   = time.Second // waits from this on are logged
 	dialTimeout   = 15 * time.Second
 	answerTimeout = 60 * time.Second
 	maxHeaders    = 256 << 10
@@ -92,15 +94,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !t.plain {
 		return nil, ErrPlain
 	}
+	var waited time.Duration
 	for try := 1; ; try++ {
 		resp, err := t.once(req)
 		if err != nil {
 			return nil, err
 		}
 		wait, asked := t.asksToWait(resp, try)
-		if !asked || try == maxTries || !repeatable(req) || !t.worthwhile(req.Context(), wait) {
+		if !asked || try == maxTries || !repeatable(req) || waited+wait > maxWait || !t.worthwhile(req.Context(), wait) {
 			return resp, nil
 		}
+		waited += wait
 		resp.Body.Close()
 		if err := t.rewind(req); err != nil {
 			return nil, err
