@@ -44,6 +44,7 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		composer.Analyzer{},
 		nuget.Analyzer{},
 		cargo.Analyzer{},
+		sbomfile.Analyzer{},
 		conda.Analyzer{},
 	}
 }
@@ -54,6 +55,3 @@ func Secrets() []analyze.Analyzer { return []analyze.Analyzer{secret.New()} }
 
 // SetIDs returns the analyzers that look for files with set-id bits.
 func SetIDs() []analyze.Analyzer { return []analyze.Analyzer{setid.Analyzer{}} }
-
-// SBOMs returns the analyzers that look for bills of materials in an image.
-func SBOMs() []analyze.Analyzer { return []analyze.Analyzer{sbomfile.Analyzer{}} }
