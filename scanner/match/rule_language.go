@@ -33,7 +33,7 @@ func languageRule(e inventory.Ecosystem) *rule {
 			return pep440.NewSpecifiers(text, pep440.WithPreRelease(true))
 		})
 	case inventory.Gem:
-		r.compile = compileRanges(gem.NewVersion, func(text string) (gem.Constraints, error) { return gem.NewConstraints(text) })
+		r.compile = compileRanges(parseGem, parseGemRanges)
 	case inventory.Java:
 		r.compile = compileRanges(maven.NewVersion, maven.NewComparer)
 	case inventory.Go:
@@ -50,6 +50,30 @@ func languageRule(e inventory.Ecosystem) *rule {
 		return subject{name: name(p.Name), version: p.Version}, p.Version != ""
 	}
 	return r
+}
+
+// gemRanges is text: the library changes versions while it compares them, so each
+// comparison has to have its own.
+type gemRanges string
+
+func parseGem(text string) (string, error) {
+	_, err := gem.NewVersion(text)
+	return text, err
+}
+
+func parseGemRanges(text string) (gemRanges, error) {
+	_, err := gem.NewConstraints(text)
+	return gemRanges(text), err
+}
+
+// Check implements ranges. Both texts were parsed before.
+func (r gemRanges) Check(version string) bool {
+	have, err := gem.NewVersion(version)
+	if err != nil {
+		return false
+	}
+	constraints, err := gem.NewConstraints(string(r))
+	return err == nil && constraints.Check(have)
 }
 
 func newGenericConstraints(text string) (generic.Constraints, error) {
