@@ -32,6 +32,10 @@ test: ## run all tests
 test-real: build ## the whole job against a real registry server (FIXTURES=DIR: real images and DB too)
 	@MUSTER_BIN=$(CURDIR)/bin/muster $(GO) test -tags real -count=1 -timeout 30m -v ./cli/realtest
 
+parity: ## compare with Trivy: its stored results (FIXTURES=DIR), and Trivy itself where it is (TRIVY=FILE)
+	@$(GO) test -count=1 -v -run AgreesWithTrivy ./scanner | grep -E '^(---|ok|FAIL)|SKIP:|_test.go'
+	@$(GO) test -count=1 -v ./scanner/parity | grep -E '^(---|ok|FAIL)|SKIP:|_test.go'
+
 race: ## run all tests under the race detector
 	@$(GO) test -race -shuffle=on ./...
 
@@ -77,4 +81,4 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we link (needs the G
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help build demo test test-real race fuzz bench generate contract freeze verify vuln clean
+.PHONY: help build demo test test-real parity race fuzz bench generate contract freeze verify vuln clean

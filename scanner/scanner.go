@@ -153,7 +153,9 @@ func Match(inv ImageInventory, m *match.Matcher) (Result, error) {
 
 // Report returns the result in the form that package report writes.
 func (r Result) Report() report.Image {
-	return report.NewImage(r.Inventory, r.Lookup, r.Findings, r.Gaps)
+	image := report.NewImage(r.Inventory, r.Lookup, r.Findings, r.Gaps)
+	image.EndOfLife = r.EndOfLife
+	return image
 }
 
 // Lookup finds a package set of the inventory; it is a match.Sets.

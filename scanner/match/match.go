@@ -264,9 +264,9 @@ func repeated(seen map[inventory.Package]bool, e inventory.Ecosystem, p inventor
 }
 
 // sameFinding compares neighbours: the same vulnerability of a package that is
-// installed for two architectures is one finding.
+// installed for two architectures is one finding, unless another version repairs it.
 func sameFinding(a, b Finding) bool {
-	return a.ID == b.ID && a.Package == b.Package && a.Installed == b.Installed && a.Path == b.Path && a.Ecosystem == b.Ecosystem
+	return a.ID == b.ID && a.Package == b.Package && a.Installed == b.Installed && a.Fixed == b.Fixed && a.Path == b.Path && a.Ecosystem == b.Ecosystem
 }
 
 func layerOf(image inventory.Image, i int) string {

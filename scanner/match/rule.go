@@ -54,9 +54,9 @@ func ruleFor(e inventory.Ecosystem, family string) *rule {
 func ruleOfStream(stream string) *rule {
 	family, _, _ := strings.Cut(stream, " ")
 	switch family {
-	case "alpine", "wolfi", "chainguard":
+	case "alpine", "wolfi", "chainguard", "minimos":
 		return apkRule(family)
-	case "debian", "ubuntu":
+	case "debian", "ubuntu", "echo":
 		return dpkgRule(family)
 	case "alma", "rocky", "redhat":
 		return rpmRule(family)
@@ -79,7 +79,7 @@ func apkRule(family string) *rule {
 	switch family {
 	case "alpine":
 		r.stream = alpineStream
-	case "wolfi", "chainguard":
+	case "wolfi", "chainguard", "minimos":
 		// Rolling distributions: one stream, and advisories always name the fix.
 		r.stream = func(inventory.OS) string { return family }
 		r.compile = compileRollingApk
@@ -97,6 +97,9 @@ func dpkgRule(family string) *rule {
 		r.stream, r.ownSeverity = debianStream, "debian"
 	case "ubuntu":
 		r.stream = ubuntuStream
+	case "echo":
+		// Debian's packages rebuilt by somebody who publishes advisories of their own.
+		r.stream, r.ownSeverity = func(inventory.OS) string { return "echo" }, "echo"
 	default:
 		return nil
 	}

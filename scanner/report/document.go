@@ -81,6 +81,9 @@ type SBOM struct {
 type Image struct {
 	Image inventory.Image `json:"image"`
 	OS    inventory.OS    `json:"os"`
+	// EndOfLife is the last day on which the distribution's release gets security
+	// updates; nil when no end is known.
+	EndOfLife *time.Time `json:"end_of_life,omitempty"`
 	// Base is the image that it was built on, nil when nothing tells.
 	Base *baseimage.Base `json:"base_image,omitempty"`
 	// Packages is the number of packages that are visible in the image.
@@ -100,6 +103,8 @@ type Image struct {
 	SetIDs   []Sighting          `json:"setids,omitempty"`
 	Checks   []Check             `json:"checks,omitempty"`
 	SBOMs    []SBOM              `json:"sboms,omitempty"`
+
+	ended bool // EndOfLife has passed when the document was made
 
 	// Contents are all packages; the formats that are bills of materials list them.
 	Contents []Package `json:"-"`
@@ -127,6 +132,7 @@ type Document struct {
 // New returns the document for images that were scanned now.
 func New(db Database, now time.Time, images []Image) Document {
 	for i := range images {
+		images[i].ended = images[i].EndOfLife != nil && now.After(images[i].EndOfLife.AddDate(0, 0, 1))
 		images[i].Totals = totals(images[i].Findings)
 		images[i].Settled = 0
 		for _, f := range images[i].Findings {

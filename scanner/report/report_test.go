@@ -277,3 +277,20 @@ func TestWriteErrorsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// A release that gets no updates any more is said aloud; one that does is not.
+func TestEndOfLife(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2024, 6, 30, 0, 0, 0, 0, time.UTC)
+	for now, ended := range map[time.Time]bool{end.AddDate(0, 0, -1): false, end.Add(23 * time.Hour): false, end.AddDate(0, 0, 2): true} {
+		image := report.Image{OS: inventory.OS{Family: "debian", Version: "10"}, EndOfLife: &end}
+		doc := report.New(report.Database{Revision: "r"}, now, []report.Image{image})
+		var table, trivy strings.Builder
+		if err := errors.Join(report.Table(&table, doc), report.Write(&trivy, report.FormatTrivy, doc)); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(table.String(), "no security updates since 2024-06-30") != ended || strings.Contains(trivy.String(), `"EOSL": true`) != ended {
+			t.Errorf("at %s:\n%s\n%s", now, table.String(), trivy.String())
+		}
+	}
+}

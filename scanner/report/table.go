@@ -54,6 +54,9 @@ func (p *printer) image(i Image, judged bool) {
 	p.printf("%s (%s)\n", clean(i.Image.Reference), i.Image.Platform)
 	p.printf("  digest    %s\n", i.Image.Digest)
 	p.printf("  system    %s\n", system(i.OS))
+	if i.ended {
+		p.printf("  ended     no security updates since %s\n", i.EndOfLife.Format(time.DateOnly))
+	}
 	p.printf("  packages  %d\n", i.Packages)
 	if i.Base != nil {
 		p.printf("  base      %s\n", baseLine(*i.Base))

@@ -41,6 +41,7 @@ type trivyMetadata struct {
 type trivyOS struct {
 	Family string `json:"Family"`
 	Name   string `json:"Name"`
+	EOSL   bool   `json:"EOSL,omitempty"`
 }
 
 type trivyLayer struct {
@@ -175,7 +176,7 @@ func Trivy(w io.Writer, d Document) error {
 func (i Image) trivyMetadata() trivyMetadata {
 	m := trivyMetadata{Size: i.Image.Size, ImageID: i.Image.ImageID}
 	if i.OS.Family != "" {
-		m.OS = &trivyOS{Family: i.OS.Family, Name: i.OS.Version}
+		m.OS = &trivyOS{Family: i.OS.Family, Name: i.OS.Version, EOSL: i.ended}
 	}
 	for n, l := range i.Image.Layers {
 		m.DiffIDs = append(m.DiffIDs, l.DiffID)

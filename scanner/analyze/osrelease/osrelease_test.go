@@ -77,6 +77,8 @@ func TestRead(t *testing.T) {
 		{name: "a system-release of nothing", path: "etc/system-release", text: "Amazon Linux release 2\n"},
 		{name: "Arch", path: "etc/arch-release", want: inventory.OSFact{Family: "arch", Version: "rolling"}},
 		{name: "Arch by os-release", path: "usr/lib/os-release", text: "ID=arch\n", want: inventory.OSFact{Family: "arch", Version: "rolling"}},
+		{name: "echo", path: "etc/os-release", text: "ID=echo\nVERSION_ID=12\n", want: inventory.OSFact{Family: "echo", Version: "12"}},
+		{name: "minimos", path: "etc/os-release", text: "ID=minimos\nVERSION_ID=\"2024\"\n", want: inventory.OSFact{Family: "minimos", Version: "2024"}},
 		{name: "endless", path: "etc/os-release", text: strings.Repeat("x", maxBytes+1), problem: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
