@@ -41,6 +41,7 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 		if err := decode(r, stored); err != nil {
 			return 400, refusal("Bad request", err.Error())
 		}
+		sealSettings(stored)
 		stored.HasPassword, stored.Password = stored.HasPassword || stored.Password == "registry pw", ""
 		return 200, *stored
 	})
@@ -62,6 +63,18 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 		}
 		return 200, f.poll()
 	})
+}
+
+// sealSettings does what the daemon does with secret settings.
+func sealSettings(r *api.Registry) {
+	for name, value := range r.Settings {
+		if strings.Contains(name, "secret") {
+			r.SecretSettings = append(r.SecretSettings, name)
+		}
+		if value == nil || strings.Contains(name, "secret") {
+			delete(r.Settings, name)
+		}
+	}
 }
 
 // poll moves the run on: a registry called "broken" fails, others finish.

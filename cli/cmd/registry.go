@@ -2,6 +2,9 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -60,6 +63,8 @@ func registryFlags() []cli.Flag {
 		&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with"},
 		passwordFlag("password-file"),
 		&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds a bearer token, - for standard input"},
+		&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE` of the plugin's own settings, null takes it away; repeatable"},
+		&cli.StringSliceFlag{Name: "set-file", Usage: "`KEY=FILE` for a setting that is a secret; repeatable"},
 		&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
 		&cli.BoolFlag{Name: "no-rescan", Usage: "do not match again after an update of the vulnerability DB"},
 	}
@@ -125,7 +130,45 @@ func (in *invocation) registryPatch() (client.RegistryPatch, error) {
 		}
 		p.CACert = new(string(pem))
 	}
+	var err error
+	if p.Settings, err = in.registrySettings(); err != nil {
+		return p, err
+	}
 	return p, in.registrySecrets(&p)
+}
+
+// registrySettings reads --set and --set-file. What looks like JSON and is no
+// number or word is sent as such; the daemon reads the rest as the plugin's
+// schema says, so that an account's number stays a text.
+func (in *invocation) registrySettings() (map[string]any, error) {
+	settings := map[string]any{}
+	for _, pair := range in.flags.StringSlice("set") {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, usagef("--set %s: write KEY=VALUE", name)
+		}
+		settings[name] = settingOf(text)
+	}
+	for _, pair := range in.flags.StringSlice("set-file") {
+		name, file, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || file == "" {
+			return nil, usagef("--set-file %s: write KEY=FILE", name)
+		}
+		secret, err := in.secretFile(file)
+		if err != nil {
+			return nil, err
+		}
+		settings[name] = secret
+	}
+	return settings, nil
+}
+
+func settingOf(text string) any {
+	var value any
+	if text == "null" || strings.ContainsAny(text[:min(1, len(text))], `{["`) && json.Unmarshal([]byte(text), &value) == nil {
+		return value
+	}
+	return text
 }
 
 // registrySecrets reads a token from its file, or else a password, which is
@@ -195,6 +238,10 @@ func (in *invocation) printRegistry(r api.Registry) error {
 		t.Field("Username", r.Username)
 		t.Row("Password:", yesNo(r.HasPassword))
 		t.Row("Token:", yesNo(r.HasToken))
+		for _, name := range slices.Sorted(maps.Keys(r.Settings)) {
+			t.Field("Setting "+name, fmt.Sprint(r.Settings[name]))
+		}
+		t.Field("Secret settings", strings.Join(r.SecretSettings, " "))
 		t.Field("Origin", r.Origin)
 		t.Field("State", r.State)
 		t.Row("Images:", r.Images)

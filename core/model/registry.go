@@ -17,6 +17,11 @@ type Registry struct {
 	Username string `json:"username,omitempty"`
 	Password Secret `json:"-"`
 	Token    Secret `json:"-"`
+	// Settings are the plugin's own, by the names of its schema; those that the
+	// schema marks as secrets are apart.
+	Settings map[string]any `json:"settings,omitempty"`
+	// SecretSettings are the values of secret settings as JSON.
+	SecretSettings map[string]Secret `json:"-"`
 	// CACert is PEM, trusted in addition to the system's roots.
 	CACert string `json:"ca_cert,omitempty"`
 	// Platforms to scan of a multi-platform image; empty means all.
@@ -93,8 +98,8 @@ type RegistryStatus struct {
 type ListedImage struct {
 	Repository string
 	Tag        string // empty for an untagged digest
-	Digest     Digest // of what the tag names: an image or an index
-	MediaType  string
+	Digest     Digest // of what the tag names: an image or an index; empty where a listing does not tell it
+	MediaType  string // empty where it is not told
 }
 
 // Credential opens one repository. All empty means anonymous.

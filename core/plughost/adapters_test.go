@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,6 +22,7 @@ import (
 	"github.com/muster-sec/muster/core/intake"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/plugins/builtin"
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -96,15 +98,15 @@ func startRegistry(t *testing.T) (model.Registry, model.Digest) {
 
 func TestRegistries(t *testing.T) {
 	t.Parallel()
-	r := builtinHost(t).Registries()
+	r := builtinHost(t).Registries(registryhttp.NewHosts(time.Now))
 	reg, digest := startRegistry(t)
 	if diff := cmp.Diff([]string{"dockerhub", "ecr", "gitlab", "harbor", "oci", "quay"}, r.Types()); diff != "" {
 		t.Errorf("types (-want +got):\n%s", diff)
 	}
 	var seen []string
 	err := r.ListRepositories(t.Context(), reg, func(repo string) error {
-		return r.ListTags(t.Context(), reg, repo, func(tag string) error {
-			seen = append(seen, repo+":"+tag)
+		return r.ListTags(t.Context(), reg, repo, func(img model.ListedImage) error {
+			seen = append(seen, repo+":"+img.Tag)
 			return nil
 		})
 	})

@@ -2,7 +2,9 @@ package plughost
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/muster-sec/muster/core/fault"
@@ -10,13 +12,30 @@ import (
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
-// settingsOf is the configuration that a registry plugin gets. It is the one
-// place where the registry's secrets leave their type.
+// settingsOf is the configuration that a registry plugin gets: what every
+// registry has, and the plugin's own settings. It is the one place where the
+// registry's secrets leave their type.
 func settingsOf(r model.Registry) (sdk.Config, error) {
-	return sdk.RegistrySettings{
+	base, err := sdk.RegistrySettings{
 		URL: r.URL, Username: r.Username, Password: r.Password.Reveal(), Token: r.Token.Reveal(),
 		Repositories: r.Repositories, CA: r.CACert,
 	}.Config()
+	if err != nil || len(r.Settings)+len(r.SecretSettings) == 0 {
+		return base, err
+	}
+	all := map[string]json.RawMessage{}
+	for name, value := range r.Settings {
+		if all[name], err = json.Marshal(value); err != nil {
+			return nil, fmt.Errorf("encoding setting %s of %s: %w", name, r.Name, err)
+		}
+	}
+	for name, value := range r.SecretSettings {
+		all[name] = json.RawMessage(value.Reveal())
+	}
+	if err := json.Unmarshal(base, &all); err != nil { // last: its fields cannot be set otherwise
+		return nil, fmt.Errorf("encoding the settings of %s: %w", r.Name, err)
+	}
+	return json.Marshal(all)
 }
 
 func credentialOf(c sdk.Credential) model.Credential {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -198,6 +199,7 @@ type fakeLister struct {
 	resolve         func(repository, tag string) error
 	media           func(content string) string
 	resolved        int
+	tells           bool // the listing tells digests
 }
 
 func (f *fakeLister) set(repository, tag, content string) {
@@ -234,7 +236,7 @@ func (f *fakeLister) ListRepositories(_ context.Context, _ model.Registry, yield
 	return nil
 }
 
-func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository string, yield func(string) error) error {
+func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository string, yield func(model.ListedImage) error) error {
 	f.mu.Lock()
 	content, ok := f.content[repository]
 	tags := slices.Sorted(maps.Keys(content))
@@ -243,7 +245,7 @@ func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository st
 		return fault.New(fault.NotFound, "no repository %s", repository)
 	}
 	for _, tag := range tags {
-		if err := yield(tag); err != nil {
+		if err := yield(f.shown(tag, content[tag])); err != nil {
 			return err
 		}
 		if f.afterTag != nil {
@@ -253,6 +255,22 @@ func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository st
 		}
 	}
 	return nil
+}
+
+// shown is how a listing shows a tag: by name alone, or with what tells says. A
+// tag that begins with "@" is none.
+func (f *fakeLister) shown(tag, content string) model.ListedImage {
+	img := model.ListedImage{Tag: tag}
+	if strings.HasPrefix(tag, "@") {
+		return model.ListedImage{Digest: digest(content)}
+	}
+	if f.tells {
+		img.Digest = digest(content)
+		if f.media != nil {
+			img.MediaType = f.media(content)
+		}
+	}
+	return img
 }
 
 // answer changes what happens before a tag is resolved.
@@ -280,6 +298,19 @@ func (f *fakeLister) ResolveTag(ctx context.Context, _ model.Registry, repositor
 		img.MediaType = f.media(content)
 	}
 	return img, ctx.Err()
+}
+
+// Configure takes settings whose names are words; those that say "secret" are.
+func (f *fakeLister) Configure(_ context.Context, r model.Registry) (settings map[string]any, secret []string, err error) {
+	for name := range r.Settings {
+		switch {
+		case strings.Contains(name, "wrong"):
+			return nil, nil, fault.New(fault.Invalid, "there is no setting %s", name)
+		case strings.Contains(name, "secret"):
+			secret = append(secret, name)
+		}
+	}
+	return r.Settings, secret, nil
 }
 
 func (f *fakeLister) Test(_ context.Context, r model.Registry) ([]model.DiagnosisStep, error) {

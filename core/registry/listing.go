@@ -26,8 +26,9 @@ type list struct {
 	filters  filters
 
 	mu       sync.Mutex
-	seen     map[string]bool // "repository:tag" of everything the registry showed
+	seen     map[string]bool // nameOf everything the registry showed
 	digests  map[model.Digest]bool
+	children map[model.Digest]bool // of the indexes among digests that are known
 	problems []string
 	failures int
 }
@@ -55,14 +56,11 @@ func (l *list) problem() string {
 	return text
 }
 
-// tagged is one tag to resolve.
-type tagged struct{ repository, tag string }
-
 // read lists everything and accounts for it. The error is one of our own house
 // or the end of ctx; what the registry does wrong is in problem.
 func (l *list) read(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	repositories, tags, found := make(chan string), make(chan tagged), make(chan model.ListedImage)
+	repositories, tags, found := make(chan string), make(chan model.ListedImage), make(chan model.ListedImage)
 	group.Go(func() error {
 		defer close(repositories)
 		return l.repositories(ctx, repositories)
@@ -72,7 +70,7 @@ func (l *list) read(ctx context.Context) error {
 		listing.Add(1)
 		group.Go(func() error {
 			defer listing.Done()
-			return l.tags(ctx, repositories, tags)
+			return l.tags(ctx, repositories, tags, found)
 		})
 	}
 	for range l.Parallel {
@@ -119,13 +117,19 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 	return nil
 }
 
-func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) error {
+// tags passes on what repositories hold: to found where the listing tells the
+// digest, which saves a request for each, or else to be resolved.
+func (l *list) tags(ctx context.Context, in <-chan string, unresolved, found chan<- model.ListedImage) error {
 	for repository := range in {
-		err := l.Lister.ListTags(ctx, l.registry, repository, func(tag string) error {
-			if !l.filters.tag(repository, tag) || !l.first(repository, tag) {
+		err := l.Lister.ListTags(ctx, l.registry, repository, func(img model.ListedImage) error {
+			img.Repository = repository
+			if !l.selects(img) || !l.first(img) {
 				return ctx.Err()
 			}
-			return send(ctx, out, tagged{repository, tag})
+			if img.Digest == "" {
+				return send(ctx, unresolved, img)
+			}
+			return l.pass(ctx, img, found)
 		})
 		switch {
 		case ctx.Err() != nil:
@@ -137,6 +141,22 @@ func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) er
 	return nil
 }
 
+func (l *list) selects(img model.ListedImage) bool {
+	if img.Tag == "" {
+		return l.filters.untagged(img.Repository)
+	}
+	return l.filters.tag(img.Repository, img.Tag)
+}
+
+// pass hands on an image whose digest was told, if it is one.
+func (l *list) pass(ctx context.Context, img model.ListedImage, found chan<- model.ListedImage) error {
+	if _, err := model.ParseDigest(string(img.Digest)); err != nil {
+		l.fail(fmt.Errorf("read %s: %w", nameOf(img), err))
+		return nil
+	}
+	return send(ctx, found, img)
+}
+
 // emptied says that a repository of the catalog has no tags: registries answer
 // "not found" when the last one was deleted. A repository that was asked for by
 // name is expected to exist.
@@ -144,12 +164,22 @@ func (l *list) emptied(repository string, err error) bool {
 	return len(l.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound
 }
 
+// nameOf is "repository:tag", or "repository:@digest" without a tag.
+func nameOf(img model.ListedImage) string { return img.Repository + ":" + tagOf(img) }
+
+func tagOf(img model.ListedImage) string {
+	if img.Tag == "" {
+		return model.UntaggedTag(img.Digest)
+	}
+	return img.Tag
+}
+
 // first notes that the registry shows a tag; false when it did so before, as
 // registries do when something is pushed between two pages.
-func (l *list) first(repository, tag string) bool {
+func (l *list) first(img model.ListedImage) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := repository + ":" + tag
+	name := nameOf(img)
 	if l.seen[name] {
 		return false
 	}
@@ -157,9 +187,9 @@ func (l *list) first(repository, tag string) bool {
 	return true
 }
 
-func (l *list) resolve(ctx context.Context, in <-chan tagged, out chan<- model.ListedImage) error {
+func (l *list) resolve(ctx context.Context, in <-chan model.ListedImage, out chan<- model.ListedImage) error {
 	for t := range in {
-		img, err := l.Lister.ResolveTag(ctx, l.registry, t.repository, t.tag)
+		img, err := l.Lister.ResolveTag(ctx, l.registry, t.Repository, t.Tag)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -167,48 +197,71 @@ func (l *list) resolve(ctx context.Context, in <-chan tagged, out chan<- model.L
 			l.vanished(t) // deleted between its listing and now
 			continue
 		case err != nil:
-			l.fail(fmt.Errorf("read %s:%s: %w", t.repository, t.tag, err))
+			l.fail(fmt.Errorf("read %s: %w", nameOf(t), err))
 			continue
 		}
-		if _, err := model.ParseDigest(string(img.Digest)); err != nil {
-			l.fail(fmt.Errorf("read %s:%s: %w", t.repository, t.tag, err))
-			continue
-		}
-		img.Repository, img.Tag = t.repository, t.tag
-		if err := send(ctx, out, img); err != nil {
+		img.Repository, img.Tag = t.Repository, t.Tag
+		if err := l.pass(ctx, img, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *list) vanished(t tagged) {
+func (l *list) vanished(img model.ListedImage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.seen, t.repository+":"+t.tag)
+	delete(l.seen, nameOf(img))
 }
 
 // collect accounts for what was found, part by part, so that scans begin while
-// the listing goes on.
+// the listing goes on. Manifests without a tag come last: many are the children
+// of an index, which accounts for those of the platforms that are selected.
 func (l *list) collect(ctx context.Context, in <-chan model.ListedImage) error {
 	part := make([]model.ListedImage, 0, partSize)
+	var untagged []model.ListedImage
 	flush := func() error {
 		if len(part) == 0 {
 			return nil
 		}
-		err := l.account(ctx, l.registry, l.found(part))
+		indexes, err := l.account(ctx, l.registry, l.found(part))
+		for _, ix := range indexes {
+			for _, c := range ix.Children {
+				l.children[c.Digest] = true
+			}
+		}
 		part = part[:0]
 		return err
 	}
+	add := func(img model.ListedImage) error {
+		if part = append(part, img); len(part) < partSize {
+			return nil
+		}
+		return flush()
+	}
 	for img := range in {
-		if part = append(part, img); len(part) == partSize {
-			if err := flush(); err != nil {
-				return err
-			}
+		if img.Tag == "" {
+			untagged = append(untagged, img)
+			continue
+		}
+		if err := add(img); err != nil {
+			return err
 		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	for _, img := range untagged {
+		if l.children[img.Digest] {
+			l.vanished(img) // it is no image by itself
+			continue
+		}
+		if err := add(img); err != nil {
+			return err
+		}
 	}
 	return flush()
 }
@@ -218,7 +271,7 @@ func (l *list) found(part []model.ListedImage) model.ListedPart {
 	f := model.ListedPart{Run: l.run.ID, Registry: l.registry.Name}
 	for _, img := range part {
 		f.Tags = append(f.Tags, model.Tag{
-			Registry: l.registry.Name, Host: hostOf(l.registry.URL), Repository: img.Repository, Tag: img.Tag,
+			Registry: l.registry.Name, Host: hostOf(l.registry.URL), Repository: img.Repository, Tag: tagOf(img),
 			Digest: img.Digest, SeenAt: l.Now().UTC(),
 		})
 		if !l.digests[img.Digest] {
@@ -266,7 +319,7 @@ func (s *Service) listRun(ctx context.Context, run model.Run) error {
 	}
 	l := &list{
 		Service: s, registry: st.Registry, run: run, filters: newFilters(st.Filters),
-		seen: map[string]bool{}, digests: map[model.Digest]bool{},
+		seen: map[string]bool{}, digests: map[model.Digest]bool{}, children: map[model.Digest]bool{},
 	}
 	if err := l.read(ctx); err != nil {
 		if ctx.Err() != nil {

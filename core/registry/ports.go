@@ -16,10 +16,16 @@ type Lister interface {
 	// ListRepositories calls yield with each repository the registry shows; an
 	// error of yield ends the listing and is returned.
 	ListRepositories(ctx context.Context, r model.Registry, yield func(repository string) error) error
-	// ListTags calls yield with each tag of a repository.
-	ListTags(ctx context.Context, r model.Registry, repository string, yield func(tag string) error) error
-	// ResolveTag tells the digest a tag points to.
+	// ListTags calls yield with each tag of a repository, and with each manifest
+	// that the registry shows without one. Digest and MediaType are set where the
+	// listing tells them; Repository need not be.
+	ListTags(ctx context.Context, r model.Registry, repository string, yield func(model.ListedImage) error) error
+	// ResolveTag tells the digest a tag points to; it is asked where the listing does not.
 	ResolveTag(ctx context.Context, r model.Registry, repository, tag string) (model.ListedImage, error)
+	// Configure holds the whole configuration of a registry against what its type
+	// takes. It returns the settings with texts read as the type that is wanted,
+	// and the names of those that are secret; fault.Invalid says what is wrong where.
+	Configure(ctx context.Context, r model.Registry) (settings map[string]any, secret []string, err error)
 	// Test tries a registry's settings step by step.
 	Test(ctx context.Context, r model.Registry) ([]model.DiagnosisStep, error)
 }

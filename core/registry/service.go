@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -59,7 +61,7 @@ func New(o Options) (*Service, error) {
 }
 
 // Add keeps a new registry. It fails with fault.Invalid for settings that cannot
-// work, Conflict for a name that is taken, and Denied for a federated registry
+// work or that the plugin does not take, Conflict for a name that is taken, and Denied for a federated registry
 // where the actor or this cluster may not have one.
 func (s *Service) Add(ctx context.Context, actor model.Actor, r model.Registry) error {
 	err := s.add(ctx, actor, r)
@@ -72,6 +74,9 @@ func (s *Service) add(ctx context.Context, actor model.Actor, r model.Registry) 
 	}
 	r = normal(r)
 	if err := s.validate(r); err != nil {
+		return err
+	}
+	if err := s.configure(ctx, &r); err != nil {
 		return err
 	}
 	r.CreatedAt = s.Now().UTC().Truncate(time.Millisecond)
@@ -102,6 +107,9 @@ func (s *Service) update(ctx context.Context, actor model.Actor, r model.Registr
 	if err := keepSecrets(&r, old.Registry); err != nil {
 		return err
 	}
+	if err := s.configure(ctx, &r); err != nil {
+		return err
+	}
 	r.CreatedAt, r.UpdatedAt = old.CreatedAt, s.Now().UTC().Truncate(time.Millisecond)
 	if reachesOtherwise(old.Registry, r) && old.LastRun != nil && !old.LastRun.State.Final() {
 		if err := s.stop(ctx, old.LastRun.ID); err != nil {
@@ -115,34 +123,10 @@ func (s *Service) update(ctx context.Context, actor model.Actor, r model.Registr
 	return nil
 }
 
-// keepSecrets fills empty secrets with the old ones. They were given for one
-// address and one way to be sure of it: sending them elsewhere, in the clear or
-// to whom another CA vouches for would hand them to whoever may edit a registry.
-func keepSecrets(r *model.Registry, old model.Registry) error {
-	if r.Password != "" || r.Token != "" || !hasSecrets(old) {
-		return nil
-	}
-	changed := ""
-	switch {
-	case hostOf(r.URL) != hostOf(old.URL) || r.Type != old.Type:
-		changed = "moves to another address"
-	case isPlain(r.URL) && !isPlain(old.URL):
-		changed = "would be asked without TLS"
-	case r.CACert != old.CACert:
-		changed = "would trust another CA certificate"
-	default:
-		r.Password, r.Token = old.Password, old.Token
-		return nil
-	}
-	return fault.New(fault.Invalid, "registry %s %s: its credentials must be given again", r.Name, changed).
-		WithHint("repeat the request with the password or token for %s", hostOf(r.URL))
-}
-
-func hasSecrets(r model.Registry) bool { return r.Password != "" || r.Token != "" }
-
 func reachesOtherwise(a, b model.Registry) bool {
 	return a.URL != b.URL || a.Type != b.Type || a.Username != b.Username || a.Password != b.Password ||
-		a.Token != b.Token || a.CACert != b.CACert ||
+		a.Token != b.Token || a.CACert != b.CACert || !reflect.DeepEqual(a.Settings, b.Settings) ||
+		!maps.Equal(a.SecretSettings, b.SecretSettings) ||
 		!slices.Equal(a.Repositories, b.Repositories) || !slices.Equal(a.Filters, b.Filters) || !slices.Equal(a.Platforms, b.Platforms)
 }
 
@@ -235,6 +219,9 @@ func (s *Service) Test(ctx context.Context, actor model.Actor, r model.Registry)
 			return nil, err
 		}
 	case err != nil && fault.KindOf(err) != fault.NotFound:
+		return nil, err
+	}
+	if err := s.configure(ctx, &r); err != nil {
 		return nil, err
 	}
 	return s.Lister.Test(ctx, r)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/scanner"
 	"github.com/muster-sec/muster/scanner/sampleimage"
@@ -77,7 +78,7 @@ func TestPullerReachesARegistryAsItsSettingsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	puller := scanjob.NewPuller(sc, "a/1")
+	puller := scanjob.NewPuller(sc, "a/1", registryhttp.NewHosts(time.Now))
 	good := scanjob.Target{
 		Registry:   model.Registry{Name: "shop", URL: server.URL, CACert: ca},
 		Repository: "app", Digest: image, Credential: model.Credential{Username: "u", Password: "p"},
@@ -142,7 +143,7 @@ func TestPullerNeverFallsBackToPlainHTTP(t *testing.T) {
 		Registry:   model.Registry{Name: "shop", URL: "https" + strings.TrimPrefix(server.URL, "http")},
 		Repository: "app", Digest: h64("1"), Credential: model.Credential{Username: "u", Password: "p"},
 	}
-	puller := scanjob.NewPuller(sc, "a/1")
+	puller := scanjob.NewPuller(sc, "a/1", registryhttp.NewHosts(time.Now))
 	if _, _, err := puller.Index(t.Context(), target); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("index: %v", err)
 	}
@@ -190,7 +191,7 @@ func TestAnAttestationHasNoPlatform(t *testing.T) {
 				t.Fatal(err)
 			}
 			target := scanjob.Target{Registry: model.Registry{Name: "shop", URL: server.URL}, Repository: "app", Digest: model.Digest(d.String())}
-			ix, is, err := scanjob.NewPuller(nil, "a/1").Index(t.Context(), target)
+			ix, is, err := scanjob.NewPuller(nil, "a/1", registryhttp.NewHosts(time.Now)).Index(t.Context(), target)
 			if err != nil || !is || len(ix.Children) != 1 || ix.Children[0].Platform.String() != tt.want {
 				t.Errorf("%+v, %v, error %v; want the platform %q", ix, is, err, tt.want)
 			}

@@ -189,29 +189,33 @@ type LeaveRequest struct {
 }
 
 // Registry is a registry with its state. Password and Token are only ever
-// sent to the daemon; HasPassword and HasToken come back instead.
+// sent to the daemon; HasPassword and HasToken come back instead. Settings are
+// the plugin's own; of the secret ones among them only the names come back, in
+// SecretSettings.
 type Registry struct {
-	Name                string    `json:"name"`
-	Type                string    `json:"type"`
-	URL                 string    `json:"url"`
-	Repositories        []string  `json:"repositories,omitempty"`
-	Filters             []string  `json:"filters,omitempty"`
-	Schedule            string    `json:"schedule,omitempty"`
-	Username            string    `json:"username,omitempty"`
-	Password            string    `json:"password,omitempty"`
-	Token               string    `json:"token,omitempty"`
-	HasPassword         bool      `json:"has_password,omitempty"`
-	HasToken            bool      `json:"has_token,omitempty"`
-	CACert              string    `json:"ca_cert,omitempty"`
-	Platforms           []string  `json:"platforms,omitempty"`
-	RescanAfterDBUpdate *bool     `json:"rescan_after_db_update,omitempty"` // default true
-	Origin              string    `json:"origin,omitempty"`                 // local, fed
-	State               string    `json:"state,omitempty"`                  // idle, scanning; "remote" for a federated registry on a managed cluster
-	Images              int       `json:"images"`
-	LastRun             *Run      `json:"last_run,omitempty"`
-	NextRun             time.Time `json:"next_run,omitzero"`
-	CreatedAt           time.Time `json:"created_at,omitzero"`
-	UpdatedAt           time.Time `json:"updated_at,omitzero"`
+	Name                string         `json:"name"`
+	Type                string         `json:"type"`
+	URL                 string         `json:"url"`
+	Repositories        []string       `json:"repositories,omitempty"`
+	Filters             []string       `json:"filters,omitempty"`
+	Schedule            string         `json:"schedule,omitempty"`
+	Username            string         `json:"username,omitempty"`
+	Password            string         `json:"password,omitempty"`
+	Token               string         `json:"token,omitempty"`
+	HasPassword         bool           `json:"has_password,omitempty"`
+	HasToken            bool           `json:"has_token,omitempty"`
+	Settings            map[string]any `json:"settings,omitempty"`
+	SecretSettings      []string       `json:"secret_settings,omitempty"`
+	CACert              string         `json:"ca_cert,omitempty"`
+	Platforms           []string       `json:"platforms,omitempty"`
+	RescanAfterDBUpdate *bool          `json:"rescan_after_db_update,omitempty"` // default true
+	Origin              string         `json:"origin,omitempty"`                 // local, fed
+	State               string         `json:"state,omitempty"`                  // idle, scanning; "remote" for a federated registry on a managed cluster
+	Images              int            `json:"images"`
+	LastRun             *Run           `json:"last_run,omitempty"`
+	NextRun             time.Time      `json:"next_run,omitzero"`
+	CreatedAt           time.Time      `json:"created_at,omitzero"`
+	UpdatedAt           time.Time      `json:"updated_at,omitzero"`
 }
 
 // Run is one pass over a registry; when done, listed = scanned + unchanged +

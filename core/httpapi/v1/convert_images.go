@@ -37,7 +37,7 @@ func imageToAPI(s model.ImageSummary) api.Image {
 }
 
 func tagName(t model.Tag) string {
-	if t.Tag == "" {
+	if t.Tag == "" || t.Untagged() {
 		return t.Host + "/" + t.Repository + "@" + string(t.Digest)
 	}
 	return t.Host + "/" + t.Repository + ":" + t.Tag
