@@ -23,7 +23,7 @@ func (a *App) registryCommand() *cli.Command {
 			a.registryUpdateCommand(),
 			{Name: "list", Usage: "list the registries and their last runs", Action: a.remote(listRegistries)},
 			{Name: "show", Usage: "show one registry", ArgsUsage: "NAME", Action: a.remote(showRegistry)},
-			{Name: "test", Usage: "try to reach, log in, list and read, step by step", ArgsUsage: "NAME", Action: a.remote(testRegistry)},
+			a.registryTestCommand(),
 			a.registryScanCommand(),
 			{
 				Name: "remove", Usage: "remove a registry and its results", ArgsUsage: "NAME",
@@ -84,8 +84,12 @@ func addRegistry(ctx context.Context, in *invocation, c *client.Client) error {
 		if err != nil {
 			return err
 		}
-		if failed := failedStep(steps.Items); failed != nil {
-			return diagnosis(r.Name, failed)
+		// Beside the result, which is the registry that was added.
+		if err := output.Write(in.Stderr, output.Text, steps, stepTable(steps.Items)); err != nil {
+			return err
+		}
+		if err := in.judgeSteps(r.Name, steps.Items); err != nil {
+			return err
 		}
 	}
 	added, err := c.AddRegistry(ctx, r)
@@ -250,41 +254,10 @@ func (in *invocation) printRegistry(r api.Registry) error {
 			t.Row("Last run:", r.LastRun.State+", "+in.ago(r.LastRun.StartedAt))
 			t.Row("", sum(*r.LastRun))
 			t.Field("Last error", r.LastRun.Error)
+			t.Field("Last warning", r.LastRun.Warning)
+			in.outlook(t, *r.LastRun)
 		}
 	})
-}
-
-func testRegistry(ctx context.Context, in *invocation, c *client.Client) error {
-	steps, err := c.TestRegistry(ctx, in.arg(0))
-	if err != nil {
-		return err
-	}
-	err = in.print(steps, func(t *output.Table) {
-		t.Header("STEP", "OK", "DETAIL")
-		for _, s := range steps.Items {
-			t.Row(s.Name, yesNo(s.OK), s.Detail)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if failed := failedStep(steps.Items); failed != nil {
-		return diagnosis(in.arg(0), failed)
-	}
-	return nil
-}
-
-func failedStep(steps []api.DiagnosisStep) *api.DiagnosisStep {
-	for i := range steps {
-		if !steps[i].OK {
-			return &steps[i]
-		}
-	}
-	return nil
-}
-
-func diagnosis(registry string, s *api.DiagnosisStep) error {
-	return failf("registry %s: %s", registry, s.Detail).withCheck("%s", s.Name).withTry("%s", s.Hint)
 }
 
 func removeRegistry(ctx context.Context, in *invocation, c *client.Client) error {

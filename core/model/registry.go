@@ -84,6 +84,14 @@ type Run struct {
 	Unsupported int
 	Failed      int
 	Error       string // why the listing failed or stopped part-way
+	Warning     string // what a person should know though nothing failed
+	// ExpectedAt is when the run will be done if it goes on as it did; zero while
+	// that cannot be told.
+	ExpectedAt time.Time
+	// WaitingUntil is set while nothing goes on before that time, and WaitingFor
+	// says why: a registry's limit, as a rule.
+	WaitingUntil time.Time
+	WaitingFor   string
 }
 
 // RegistryStatus is a registry with what it is doing.
@@ -112,8 +120,10 @@ type Credential struct {
 
 // DiagnosisStep is one step of a registry test, in order.
 type DiagnosisStep struct {
-	Name   string // "resolve", "connect", "authenticate", "list", "read"
+	Name   string // "resolve", "connect", "authenticate", "list", "read"; at last "select"
 	OK     bool
 	Detail string
-	Hint   string // set when not OK
+	Hint   string // the next step, when not OK or with a warning
+	// Warning is set when the step succeeded and still a person should look.
+	Warning string
 }

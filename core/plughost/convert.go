@@ -153,7 +153,11 @@ func faultOf(err error) error {
 	case errors.Is(err, sdk.ErrUnauthorized), errors.Is(err, sdk.ErrDenied):
 		return fault.New(fault.Unavailable, "%w", err).WithHint("the registry refuses the credential: `muster registry test` shows at which step")
 	case errors.Is(err, sdk.ErrUnavailable):
-		return fault.New(fault.Unavailable, "%w", err)
+		unavailable := fault.New(fault.Unavailable, "%w", err)
+		if after, ok := sdk.RetryAfter(err); ok {
+			return unavailable.WithRetryAfter(after)
+		}
+		return unavailable
 	default:
 		return err
 	}

@@ -33,6 +33,7 @@ type options struct {
 	path       string // of the database; a new one when empty
 	membership model.Membership
 	now        func() time.Time
+	sleep      func(context.Context, time.Duration) error
 }
 
 func newHouse(t *testing.T, o options) *house {
@@ -50,7 +51,7 @@ func newHouse(t *testing.T, o options) *house {
 	h := &house{store: st, lister: &fakeLister{content: map[string]map[string]string{}}, queue: &fakeQueue{}, path: o.path}
 	h.Service, err = registry.New(registry.Options{
 		Lister: h.lister, Sources: st, Runs: st, Contents: st, Queue: h.queue, Memberships: fakeMembership(o.membership), Auditor: st,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: o.now, Analyzers: "fake/1",
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: o.now, Analyzers: "fake/1", Sleep: o.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)

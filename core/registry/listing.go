@@ -28,6 +28,7 @@ type list struct {
 	mu       sync.Mutex
 	seen     map[string]bool // nameOf everything the registry showed
 	digests  map[model.Digest]bool
+	listed   int                   // repositories that the registry showed
 	children map[model.Digest]bool // of the indexes among digests that are known
 	problems []string
 	failures int
@@ -94,10 +95,14 @@ func (l *list) read(ctx context.Context) error {
 func (l *list) repositories(ctx context.Context, out chan<- string) error {
 	known := map[string]bool{}
 	yield := func(repository string) error {
-		if known[repository] || !l.filters.repository(repository) {
+		if known[repository] {
 			return ctx.Err()
 		}
 		known[repository] = true
+		l.count()
+		if !l.filters.repository(repository) {
+			return ctx.Err()
+		}
 		return send(ctx, out, repository)
 	}
 	if len(l.registry.Repositories) > 0 {
@@ -108,7 +113,8 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 		}
 		return nil
 	}
-	if err := l.Lister.ListRepositories(ctx, l.registry, yield); err != nil {
+	err := l.patiently(ctx, func() error { return l.Lister.ListRepositories(ctx, l.registry, yield) })
+	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -121,16 +127,17 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 // digest, which saves a request for each, or else to be resolved.
 func (l *list) tags(ctx context.Context, in <-chan string, unresolved, found chan<- model.ListedImage) error {
 	for repository := range in {
-		err := l.Lister.ListTags(ctx, l.registry, repository, func(img model.ListedImage) error {
+		yield := func(img model.ListedImage) error {
 			img.Repository = repository
-			if !l.selects(img) || !l.first(img) {
+			if !l.filters.takes(img) || !l.first(img) {
 				return ctx.Err()
 			}
 			if img.Digest == "" {
 				return send(ctx, unresolved, img)
 			}
 			return l.pass(ctx, img, found)
-		})
+		}
+		err := l.patiently(ctx, func() error { return l.Lister.ListTags(ctx, l.registry, repository, yield) })
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -141,13 +148,6 @@ func (l *list) tags(ctx context.Context, in <-chan string, unresolved, found cha
 	return nil
 }
 
-func (l *list) selects(img model.ListedImage) bool {
-	if img.Tag == "" {
-		return l.filters.untagged(img.Repository)
-	}
-	return l.filters.tag(img.Repository, img.Tag)
-}
-
 // pass hands on an image whose digest was told, if it is one.
 func (l *list) pass(ctx context.Context, img model.ListedImage, found chan<- model.ListedImage) error {
 	if _, err := model.ParseDigest(string(img.Digest)); err != nil {
@@ -155,6 +155,13 @@ func (l *list) pass(ctx context.Context, img model.ListedImage, found chan<- mod
 		return nil
 	}
 	return send(ctx, found, img)
+}
+
+// count notes that the registry shows a repository.
+func (l *list) count() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listed++
 }
 
 // emptied says that a repository of the catalog has no tags: registries answer
@@ -189,7 +196,11 @@ func (l *list) first(img model.ListedImage) bool {
 
 func (l *list) resolve(ctx context.Context, in <-chan model.ListedImage, out chan<- model.ListedImage) error {
 	for t := range in {
-		img, err := l.Lister.ResolveTag(ctx, l.registry, t.Repository, t.Tag)
+		var img model.ListedImage
+		err := l.patiently(ctx, func() (err error) {
+			img, err = l.Lister.ResolveTag(ctx, l.registry, t.Repository, t.Tag)
+			return err
+		})
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -315,7 +326,7 @@ func (s *Service) listRun(ctx context.Context, run model.Run) error {
 		return nil // removed meanwhile, its runs with it
 	}
 	if err != nil {
-		return errors.Join(err, s.Runs.EndListing(ctx, run.ID, nil, err.Error()))
+		return errors.Join(err, s.Runs.EndListing(ctx, run.ID, model.ListingEnd{Problem: err.Error()}))
 	}
 	l := &list{
 		Service: s, registry: st.Registry, run: run, filters: newFilters(st.Filters),
@@ -327,16 +338,17 @@ func (s *Service) listRun(ctx context.Context, run model.Run) error {
 		}
 		l.fail(err)
 	}
-	var gone []model.Tag
-	if l.problem() == "" {
-		if gone, err = l.gone(ctx); err != nil {
+	end := model.ListingEnd{Problem: l.problem()}
+	if end.Problem == "" {
+		end.Warning = l.warning()
+		if end.Gone, err = l.gone(ctx); err != nil {
 			return err
 		}
 	}
-	if err := s.Runs.EndListing(ctx, run.ID, gone, l.problem()); err != nil {
+	if err := s.Runs.EndListing(ctx, run.ID, end); err != nil {
 		return err
 	}
-	l.report(ctx, len(gone))
+	l.report(ctx, len(end.Gone))
 	return nil
 }
 
@@ -346,7 +358,7 @@ func (l *list) report(ctx context.Context, gone int) {
 	case l.problem() != "":
 		l.Logger.WarnContext(ctx, "listing incomplete", append(attrs, "error", l.problem())...)
 	case len(l.digests) == 0:
-		l.Logger.WarnContext(ctx, "listing found nothing to scan", append(attrs, "filters", len(l.filters))...)
+		l.Logger.WarnContext(ctx, "listing found nothing to scan", append(attrs, "filters", len(l.filters), "warning", l.warning())...)
 	default:
 		l.Logger.InfoContext(ctx, "listing complete", attrs...)
 	}

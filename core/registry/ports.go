@@ -50,9 +50,8 @@ type Runs interface {
 	// Listing are the runs whose listing has not ended.
 	Listing(ctx context.Context) ([]model.Run, error)
 	// EndListing removes the tags that are gone and lets the run end when its
-	// last image is accounted for. problem, when set, says why the listing is
-	// incomplete; the run will have failed.
-	EndListing(ctx context.Context, id int64, gone []model.Tag, problem string) error
+	// last image is accounted for: as failed when there is a problem.
+	EndListing(ctx context.Context, id int64, end model.ListingEnd) error
 	// StopRun cancels a run; false when it was over already.
 	StopRun(ctx context.Context, id int64) (bool, error)
 }

@@ -32,6 +32,9 @@ type Options struct {
 	Analyzers string
 	// Parallel bounds the requests of one listing at a time; 8 when zero.
 	Parallel int
+	// Sleep waits, or returns the context's error when that ends before; a timer
+	// when nil.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// Retention overrides the defaults, field by field; Now is ignored.
 	Retention model.Retention
 }
@@ -43,6 +46,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	listing map[int64]context.CancelFunc // listings under way here, by run
+	rests   map[int64]rest               // of listings under way that wait
 }
 
 // New makes a service; Run does its work.
@@ -56,8 +60,13 @@ func New(o Options) (*Service, error) {
 	case o.Parallel == 0:
 		o.Parallel = 8
 	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
 	o.Retention = retentionOf(o.Retention)
-	return &Service{Options: o, wake: make(chan struct{}, 1), listing: map[int64]context.CancelFunc{}}, nil
+	return &Service{
+		Options: o, wake: make(chan struct{}, 1), listing: map[int64]context.CancelFunc{}, rests: map[int64]rest{},
+	}, nil
 }
 
 // Add keeps a new registry. It fails with fault.Invalid for settings that cannot
@@ -181,8 +190,12 @@ func (s *Service) Get(ctx context.Context, name string) (model.RegistryStatus, e
 	return st, nil
 }
 
-// fillNext tells when a registry is due. A federated one is run by the primary.
+// fillNext tells when a registry is due, and when its run will be done. A
+// federated one is run by the primary.
 func (s *Service) fillNext(st *model.RegistryStatus, managed bool) {
+	if st.LastRun != nil {
+		s.forecast(st.LastRun)
+	}
 	if st.Schedule == "" || managed && st.Federated() {
 		return
 	}
@@ -201,7 +214,8 @@ func (s *Service) managed(ctx context.Context) (bool, error) {
 	return m.Role == model.Managed, nil
 }
 
-// Test tries a registry's settings step by step. Secrets that are empty are
+// Test tries a registry's settings step by step, and when all of them work it
+// tells what they select. Secrets that are empty are
 // those kept under the same name, on the terms of Update. It fails with
 // fault.Denied for a federated registry with credentials that the actor may not change.
 func (s *Service) Test(ctx context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error) {
@@ -224,7 +238,11 @@ func (s *Service) Test(ctx context.Context, actor model.Actor, r model.Registry)
 	if err := s.configure(ctx, &r); err != nil {
 		return nil, err
 	}
-	return s.Lister.Test(ctx, r)
+	steps, err := s.Lister.Test(ctx, r)
+	if err != nil || slices.ContainsFunc(steps, func(st model.DiagnosisStep) bool { return !st.OK }) {
+		return steps, err
+	}
+	return append(steps, s.sampled(ctx, r)), nil
 }
 
 // mayWrite refuses changes to federated registries to all but a federated

@@ -97,7 +97,7 @@ func (t *Transport) later(h *host, resp *http.Response) error {
 	default:
 		return nil
 	}
-	wait = min(wait, longestHold)
+	wait = min(max(wait, 0), longestHold)
 	why := fmt.Sprintf("%s answered HTTP %s", t.host, resp.Status)
 	h.hold(now.Add(wait), why)
 	return fault.New(fault.Unavailable, "%s", why).WithRetryAfter(wait)

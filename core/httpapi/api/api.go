@@ -233,6 +233,12 @@ type Run struct {
 	Unsupported int       `json:"unsupported"`
 	Failed      int       `json:"failed"`
 	Error       string    `json:"error,omitempty"`
+	Warning     string    `json:"warning,omitempty"` // what a person should know though nothing failed
+	// ExpectedAt is when it will be done if it goes on as it did.
+	ExpectedAt time.Time `json:"expected_at,omitzero"`
+	// WaitingUntil is set while nothing goes on, because of WaitingFor.
+	WaitingUntil time.Time `json:"waiting_until,omitzero"`
+	WaitingFor   string    `json:"waiting_for,omitempty"`
 }
 
 // DiagnosisStep is one step of POST /api/v1/registries/{name}/test.
@@ -241,6 +247,8 @@ type DiagnosisStep struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"`
 	Hint   string `json:"hint,omitempty"`
+	// Warning is set when the step succeeded and still a person should look.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Image is a row of GET /api/v1/images.

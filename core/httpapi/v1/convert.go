@@ -116,10 +116,11 @@ func runToAPI(r model.Run) api.Run {
 		ID: r.ID, Registry: r.Registry, Trigger: string(r.Trigger), State: string(r.State),
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 		Listed: r.Listed, Scanned: r.Scanned, Unchanged: r.Unchanged, Unsupported: r.Unsupported, Failed: r.Failed,
-		Error: r.Error,
+		Error: r.Error, Warning: r.Warning,
+		ExpectedAt: r.ExpectedAt, WaitingUntil: r.WaitingUntil, WaitingFor: r.WaitingFor,
 	}
 }
 
 func stepToAPI(s model.DiagnosisStep) api.DiagnosisStep {
-	return api.DiagnosisStep{Name: s.Name, OK: s.OK, Detail: s.Detail, Hint: s.Hint}
+	return api.DiagnosisStep{Name: s.Name, OK: s.OK, Detail: s.Detail, Hint: s.Hint, Warning: s.Warning}
 }
