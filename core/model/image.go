@@ -121,4 +121,5 @@ type Package struct {
 	Arch          string `json:"arch,omitempty"`
 	Path          string `json:"path,omitempty"`
 	Layer         Digest `json:"layer,omitempty"` // diff id
+	PURL          string `json:"purl,omitempty"`  // package URL, where a document tells it
 }

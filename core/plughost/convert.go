@@ -58,7 +58,7 @@ func documentOf(d sdk.Document) model.Document {
 	s := d.Subject
 	out := model.Document{
 		Tool: s.Tool, ToolVersion: s.ToolVersion,
-		Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Reference: referenceOf(s),
+		Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Reference: referenceOf(s), ScannedAt: s.Created,
 		Image: model.Image{
 			Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Platform: platformOf(s.Platform),
 			OS: model.OS{Family: s.OSFamily, Version: s.OSVersion},
@@ -72,7 +72,7 @@ func documentOf(d sdk.Document) model.Document {
 	for _, p := range d.Packages {
 		out.Packages = append(out.Packages, model.Package{
 			Name: p.Name, Version: p.Version, Type: p.Ecosystem, SourceName: p.SourceName, SourceVersion: p.SourceVersion,
-			Arch: p.Arch, Path: p.Path, Layer: digestOf(p.Layer),
+			Arch: p.Arch, Path: p.Path, Layer: digestOf(p.Layer), PURL: p.PURL,
 		})
 	}
 	for _, f := range d.Findings {

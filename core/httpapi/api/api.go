@@ -381,6 +381,7 @@ type CIResult struct {
 	Source       string    `json:"source,omitempty"`
 	PostedBy     string    `json:"posted_by"`
 	PostedAt     time.Time `json:"posted_at"`
+	ScannedAt    time.Time `json:"scanned_at,omitzero"` // as the tool says
 	DocumentHash string    `json:"document_hash"`
 	Counts       Counts    `json:"counts"`
 	Packages     int       `json:"packages"`
