@@ -57,6 +57,10 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 		return 200, f.diagnosisOf(in)
 	})
 	f.handle(mux, "POST /registries/{name}/test", "write", func(*http.Request) (int, any) { return 200, f.diagnosis() })
+	f.handle(mux, "POST /registries/{name}/push-key", "write", func(r *http.Request) (int, any) {
+		return 201, api.PushAddress{Path: "/api/v1/registries/" + r.PathValue("name") + "/push/K3Y"}
+	})
+	f.handle(mux, "DELETE /registries/{name}/push-key", "write", func(*http.Request) (int, any) { return 204, nil })
 	f.handle(mux, "POST /registries/{name}/scan", "write", func(r *http.Request) (int, any) {
 		f.polls = 0
 		f.run = api.Run{ID: 5, Registry: r.PathValue("name"), Trigger: "manual", State: "listing", StartedAt: today()}

@@ -25,6 +25,7 @@ func (a *App) registryCommand() *cli.Command {
 			{Name: "show", Usage: "show one registry", ArgsUsage: "NAME", Action: a.remote(showRegistry)},
 			a.registryTestCommand(),
 			a.registryScanCommand(),
+			a.pushAddressCommand(),
 			{
 				Name: "remove", Usage: "remove a registry and its results", ArgsUsage: "NAME",
 				Flags: []cli.Flag{yesFlag()}, Action: a.remote(removeRegistry),

@@ -22,6 +22,8 @@ type Registry struct {
 	Settings map[string]any `json:"settings,omitempty"`
 	// SecretSettings are the values of secret settings as JSON.
 	SecretSettings map[string]Secret `json:"-"`
+	// PushKey is what a registry shows that tells of pushes; empty: none may.
+	PushKey Secret `json:"-"`
 	// CACert is PEM, trusted in addition to the system's roots.
 	CACert string `json:"ca_cert,omitempty"`
 	// Platforms to scan of a multi-platform image; empty means all.
@@ -66,6 +68,7 @@ const (
 	TriggerManual   Trigger = "manual"
 	TriggerSchedule Trigger = "schedule"
 	TriggerDB       Trigger = "vulnerability-db"
+	TriggerPush     Trigger = "push"
 )
 
 // Run is one pass over a registry. When it is done,
@@ -108,6 +111,19 @@ type ListedImage struct {
 	Tag        string // empty for an untagged digest
 	Digest     Digest // of what the tag names: an image or an index; empty where a listing does not tell it
 	MediaType  string // empty where it is not told
+}
+
+// PushEvent is a registry's call about pushes as it arrived.
+type PushEvent struct {
+	Body    []byte
+	Headers map[string]string // canonical names, first values
+}
+
+// Push is one image that was pushed.
+type Push struct {
+	Repository string
+	Tag        string // empty without one
+	Digest     Digest // empty when it is not told
 }
 
 // Credential opens one repository. All empty means anonymous.

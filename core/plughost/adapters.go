@@ -105,6 +105,16 @@ func (r *Registries) Credential(ctx context.Context, reg model.Registry, reposit
 	return credentialOf(c), nil
 }
 
+// DecodePush reads a registry's call about pushes.
+func (r *Registries) DecodePush(ctx context.Context, reg model.Registry, e model.PushEvent) ([]model.Push, error) {
+	client, cfg, err := r.open(reg)
+	if err != nil {
+		return nil, err
+	}
+	pushes, err := client.DecodePush(ctx, cfg, sdk.PushEvent{Body: e.Body, Headers: e.Headers})
+	return pushesOf(reg, pushes, err)
+}
+
 // Test tries a registry step by step.
 func (r *Registries) Test(ctx context.Context, reg model.Registry) ([]model.DiagnosisStep, error) {
 	client, cfg, err := r.open(reg)

@@ -314,6 +314,19 @@ func (f *fakeLister) Configure(_ context.Context, r model.Registry) (settings ma
 	return r.Settings, secret, nil
 }
 
+// DecodePush takes "repository:tag", signed by the header Signature if there is one.
+func (f *fakeLister) DecodePush(_ context.Context, _ model.Registry, e model.PushEvent) ([]model.Push, error) {
+	if e.Headers["Signature"] == "wrong" {
+		return nil, fault.New(fault.Denied, "wrong signature")
+	}
+	var pushes []model.Push
+	for image := range strings.FieldsSeq(string(e.Body)) {
+		repository, tag, _ := strings.Cut(image, ":")
+		pushes = append(pushes, model.Push{Repository: repository, Tag: tag})
+	}
+	return pushes, nil
+}
+
 func (f *fakeLister) Test(_ context.Context, r model.Registry) ([]model.DiagnosisStep, error) {
 	return []model.DiagnosisStep{{Name: "authenticate", OK: r.Password == "right", Detail: r.URL}}, nil
 }

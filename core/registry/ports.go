@@ -26,6 +26,9 @@ type Lister interface {
 	// takes. It returns the settings with texts read as the type that is wanted,
 	// and the names of those that are secret; fault.Invalid says what is wrong where.
 	Configure(ctx context.Context, r model.Registry) (settings map[string]any, secret []string, err error)
+	// DecodePush reads a registry's call about pushes; fault.Denied when its
+	// signature is wrong, Unsupported when the type tells of none.
+	DecodePush(ctx context.Context, r model.Registry, e model.PushEvent) ([]model.Push, error)
 	// Test tries a registry's settings step by step.
 	Test(ctx context.Context, r model.Registry) ([]model.DiagnosisStep, error)
 }

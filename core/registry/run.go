@@ -88,7 +88,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) loop(ctx context.Context, group *errgroup.Group) error {
 	var swept time.Time
 	for {
-		due := s.startDue(ctx)
+		due := min(s.startDue(ctx), s.startPushed(ctx))
 		s.startListings(ctx, group)
 		if now := s.Now(); now.Sub(swept) >= sweepEvery {
 			swept = now

@@ -47,6 +47,10 @@ type Service struct {
 	mu      sync.Mutex
 	listing map[int64]context.CancelFunc // listings under way here, by run
 	rests   map[int64]rest               // of listings under way that wait
+	// pushes are the registries that pushes ask to list, and when; pushRuns is
+	// when they last started a run. A daemon that ends forgets both: schedules
+	// make up for it.
+	pushes, pushRuns map[string]time.Time
 }
 
 // New makes a service; Run does its work.
@@ -66,6 +70,7 @@ func New(o Options) (*Service, error) {
 	o.Retention = retentionOf(o.Retention)
 	return &Service{
 		Options: o, wake: make(chan struct{}, 1), listing: map[int64]context.CancelFunc{}, rests: map[int64]rest{},
+		pushes: map[string]time.Time{}, pushRuns: map[string]time.Time{},
 	}, nil
 }
 
@@ -119,6 +124,7 @@ func (s *Service) update(ctx context.Context, actor model.Actor, r model.Registr
 	if err := s.configure(ctx, &r); err != nil {
 		return err
 	}
+	r.PushKey = old.PushKey
 	r.CreatedAt, r.UpdatedAt = old.CreatedAt, s.Now().UTC().Truncate(time.Millisecond)
 	if reachesOtherwise(old.Registry, r) && old.LastRun != nil && !old.LastRun.State.Final() {
 		if err := s.stop(ctx, old.LastRun.ID); err != nil {

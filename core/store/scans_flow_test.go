@@ -149,6 +149,10 @@ func (plainLister) Configure(_ context.Context, r model.Registry) (map[string]an
 	return r.Settings, nil, nil
 }
 
+func (plainLister) DecodePush(context.Context, model.Registry, model.PushEvent) ([]model.Push, error) {
+	return nil, nil
+}
+
 func (plainLister) Test(context.Context, model.Registry) ([]model.DiagnosisStep, error) {
 	return nil, nil
 }

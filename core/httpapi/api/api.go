@@ -218,6 +218,12 @@ type Registry struct {
 	UpdatedAt           time.Time      `json:"updated_at,omitzero"`
 }
 
+// PushAddress is the answer of POST /api/v1/registries/{name}/push-key: where the
+// registry tells of pushes. It is shown once.
+type PushAddress struct {
+	Path string `json:"path"`
+}
+
 // Run is one pass over a registry; when done, listed = scanned + unchanged +
 // unsupported + failed.
 type Run struct {
