@@ -42,8 +42,8 @@ fuzz: ## run every fuzz target for FUZZTIME
 			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) | grep -Ev '^fuzz: elapsed' ; \
 		done; done
 
-bench: ## run the benchmarks; BENCH=REGEXP chooses
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... | grep -Ev '^(ok|PASS|\?)'
+bench: build ## run the benchmarks, beside Trivy if it is on the path; BENCH=REGEXP chooses
+	@MUSTER_BIN=$(CURDIR)/bin/muster $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./... | grep -Ev '^(ok|PASS|\?)'
 
 generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## regenerate the plugin contracts' Go code
 	@cd plugins/proto && PATH="$(TOOLS):$$PATH" buf generate

@@ -48,6 +48,7 @@ type Scanner struct {
 	reader  *layer.Reader
 	cache   LayerCache
 	limits  limit.Limits
+	sought  []inventory.SightingKind
 	slots   chan struct{}
 	pending *keyLocks
 	log     *slog.Logger
@@ -92,6 +93,7 @@ func New(o Options) (*Scanner, error) {
 		reader:  layer.New(o.Analyzers, o.Limits),
 		cache:   o.Cache,
 		limits:  o.Limits.WithDefaults(),
+		sought:  sought(o.Analyzers),
 		slots:   make(chan struct{}, o.Parallel),
 		pending: newKeyLocks(),
 		log:     o.Logger,
@@ -174,7 +176,19 @@ func (s *Scanner) image(ctx context.Context, image *pull.Image) (ImageInventory,
 		return ImageInventory{}, err
 	}
 	inv, sets := squash.Squash(image.Describe(), layers)
+	inv.Sought = s.sought
 	return ImageInventory{Inventory: inv, Sets: sets}, nil
+}
+
+// sought are the kinds of sightings that some analyzer looks for.
+func sought(analyzers []analyze.Analyzer) []inventory.SightingKind {
+	var kinds []inventory.SightingKind
+	for _, a := range analyzers {
+		if s, ok := a.(analyze.Seeker); ok {
+			kinds = append(kinds, s.Seeks())
+		}
+	}
+	return kinds
 }
 
 // layer returns the analysis of one layer, from the cache or by reading it. The

@@ -170,7 +170,7 @@ func imageRequests() map[string]func(context.Context, *client.Client) error {
 			_, err := c.Submit(ctx, client.Submission{Job: "j"}, strings.NewReader("{}"))
 			return err
 		},
-		"GET /results":         func(ctx context.Context, c *client.Client) error { _, err := c.Results(ctx); return err },
+		"GET /results":         func(ctx context.Context, c *client.Client) error { _, err := c.Results(ctx, "", 0); return err },
 		"GET /rules?scope=fed": func(ctx context.Context, c *client.Client) error { _, err := c.Rules(ctx, "fed"); return err },
 		"GET /rules/9":         func(ctx context.Context, c *client.Client) error { _, err := c.Rule(ctx, 9); return err },
 		"POST /rules":          func(ctx context.Context, c *client.Client) error { _, err := c.AddRule(ctx, api.Rule{}); return err },

@@ -123,8 +123,10 @@ func (c *Client) Submit(ctx context.Context, s Submission, document io.Reader) (
 }
 
 // Results lists the CI results.
-func (c *Client) Results(ctx context.Context) (api.List[api.CIResult], error) {
-	return get[api.List[api.CIResult]](ctx, c, "/results")
+func (c *Client) Results(ctx context.Context, cursor string, limit int) (api.List[api.CIResult], error) {
+	values := url.Values{}
+	setAll(values, map[string]string{"cursor": cursor, "limit": number(limit)})
+	return ask[api.List[api.CIResult]](ctx, c, call{method: http.MethodGet, path: "/results", query: values})
 }
 
 // setAll sets the values that are not empty.

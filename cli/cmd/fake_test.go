@@ -116,7 +116,16 @@ func (f *fake) routes(mux *http.ServeMux) {
 	})
 	f.handle(mux, "GET /db", "", func(*http.Request) (int, any) { return 200, f.db })
 	f.handle(mux, "GET /plugins", "", func(*http.Request) (int, any) {
-		return 200, listOf([]api.Plugin{{Name: "oci", Kind: "registry", Version: "1", Builtin: true, State: "ready", Capabilities: []string{"catalog", "tags"}}})
+		return 200, listOf([]api.Plugin{
+			{
+				Name: "oci", Kind: "registry", Version: "1", Protocol: 1, Builtin: true, State: "ready", Since: today().Add(-2 * time.Hour),
+				PID: 4711, Calls: 17, InFlight: 2, Capabilities: []string{"catalog", "tags"},
+			},
+			{
+				Name: "nexus", Kind: "registry", State: "failed", Since: today().Add(-time.Minute), RetryAt: today().Add(9 * time.Minute),
+				Restarts: 4, LastError: "the process ended: exit status 3",
+			},
+		})
 	})
 	f.handle(mux, "GET /audit", "", func(r *http.Request) (int, any) {
 		events := []api.AuditEvent{

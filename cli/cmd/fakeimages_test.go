@@ -154,8 +154,15 @@ func (f *fake) imageRoutes(mux *http.ServeMux) {
 			Packages: []api.Package{{Name: "openssl", Version: "3.0.1", Type: "deb"}},
 			Findings: []api.Finding{{
 				ID: "CVE-2026-0001", Severity: "critical", Package: "openssl", Installed: "3.0.1", Fixed: "3.0.2", Source: "scan",
-				Title: "A title that goes on for longer than any table line should have to bear it",
+				Title: "A title that goes on for longer than any table line should have to bear it", InBase: true,
 			}},
+			User: "www", Base: &api.BaseImage{Name: "registry.example/base/debian:12", Evidence: "layers", Layers: 2},
+			Gaps:     []api.Gap{{Stream: "conda", Packages: 3, Reason: "which no advisories are known for"}},
+			Problems: []api.FileProblem{{Path: "opt/huge.jar", Analyzer: "jar", Reason: "larger than 96 MiB"}},
+			Secrets:  []api.Sighting{{Path: "srv/.env", Line: 3, Rule: "github-pat", Title: "GitHub token", Evidence: "ghp_****", Deleted: true}},
+			Checks: []api.Check{
+				{ID: "I.4.1", Level: "PASS", Description: "a user"}, {ID: "I.4.6", Level: "WARN", Description: "a health check", Messages: []string{"there is none"}},
+			},
 		}
 	})
 	f.handle(mux, "GET /images/{digest}/verdict", "", func(r *http.Request) (int, any) {

@@ -82,64 +82,6 @@ func firstName(names []string) string {
 	return names[0] + " and " + plural(len(names)-1, "other")
 }
 
-func showImage(ctx context.Context, in *invocation, c *client.Client) error {
-	digest, err := findDigest(ctx, c, in.arg(0))
-	if err != nil {
-		return err
-	}
-	r, err := c.Image(ctx, digest)
-	if err != nil {
-		return err
-	}
-	err = in.print(r, func(t *output.Table) {
-		t.Row("Digest:", r.Digest)
-		t.Field("Image ID", r.ImageID)
-		t.Field("Names", strings.Join(r.Names, " "))
-		t.Field("Platform", r.Platform)
-		t.Field("OS", r.OS)
-		t.Field("Created", stamp(r.Created))
-		t.Field("Status", r.Status)
-		t.Field("Reason", r.Reason)
-		t.Field("Scanned", in.ago(r.ScannedAt))
-		t.Field("Vulnerability DB", in.dbOf(r.DB))
-		t.Row("Packages:", len(r.Packages))
-		t.Row(countsTitle+":", counts(r.Counts))
-		if len(r.Findings) > 0 {
-			t.Gap()
-			t.Header("SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "SOURCE", "TITLE")
-		}
-		for _, f := range r.Findings {
-			t.Row(f.Severity, f.ID, f.Package, f.Installed, f.Fixed, f.Source, clip(f.Title))
-		}
-	})
-	in.staleHint(r.DB)
-	return err
-}
-
-// dbOf shows the vulnerability database behind an answer.
-func (in *invocation) dbOf(db api.DBVersion) string {
-	if db.Stale {
-		return stamp(db.UpdatedAt) + ", stale"
-	}
-	return stamp(db.UpdatedAt)
-}
-
-// staleHint says aloud that an answer was made with an old database.
-func (in *invocation) staleHint(db api.DBVersion) {
-	if db.Stale {
-		in.hint("warning: the vulnerability database behind this is %s old: newer vulnerabilities are missed", span(in.Now().Sub(db.UpdatedAt)))
-	}
-}
-
-// clip shortens a sentence to what a table line bears.
-func clip(s string) string {
-	const most = 60
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return s
-}
-
 func showVerdict(ctx context.Context, in *invocation, c *client.Client) error {
 	failOn := in.text("fail-on")
 	if failOn != "" {

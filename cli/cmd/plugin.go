@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -30,9 +31,18 @@ func listPlugins(ctx context.Context, in *invocation, c *client.Client) error {
 		return err
 	}
 	return in.print(list, func(t *output.Table) {
-		t.Header("NAME", "KIND", "VERSION", "BUILT IN", "STATE", "RESTARTS", "CAPABILITIES", "LAST ERROR")
+		t.Header("NAME", "KIND", "VERSION", "BUILT IN", "STATE", "SINCE", "PID", "CALLS", "RESTARTS", "RETRY", "CAPABILITIES", "LAST ERROR")
 		for _, p := range list.Items {
-			t.Row(p.Name, p.Kind, p.Version, yesNo(p.Builtin), p.State, p.Restarts, strings.Join(p.Capabilities, " "), p.LastError)
+			calls := strconv.FormatUint(p.Calls, 10)
+			if p.InFlight > 0 {
+				calls += fmt.Sprintf(" (%d now)", p.InFlight)
+			}
+			pid := ""
+			if p.PID != 0 {
+				pid = strconv.Itoa(p.PID)
+			}
+			t.Row(p.Name, p.Kind, p.Version, yesNo(p.Builtin), p.State, in.ago(p.Since), pid, calls, p.Restarts, in.ago(p.RetryAt),
+				strings.Join(p.Capabilities, " "), p.LastError)
 		}
 	})
 }

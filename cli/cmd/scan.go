@@ -118,9 +118,6 @@ func (p scanPlan) analyzers(index jar.Index) []analyze.Analyzer {
 	if p.wants(scanSetIDs) || p.wants(scanCompliance) {
 		list = append(list, all.SetIDs()...)
 	}
-	if p.wants(scanSBOMs) {
-		list = append(list, all.SBOMs()...)
-	}
 	return list
 }
 
@@ -213,7 +210,9 @@ func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known [
 			image.Checks = append(image.Checks, report.Check{Check: c})
 		}
 	}
-	if r.plan.wants(scanSBOMs) && r.text("sbom") == "" {
+	if !r.plan.wants(scanSBOMs) {
+		image.SBOMs = nil
+	} else if r.text("sbom") == "" {
 		r.attached(ctx, &image)
 	}
 	image.Judge(r.plan.statements, r.Now())

@@ -3,6 +3,8 @@ package cmd
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,7 +22,8 @@ func (a *App) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "serve", Category: groupDaemon, Usage: "run the daemon",
 		Description: "Settings come from flags, environment variables, the configuration file and\n" +
-			"defaults, in this order.",
+			"defaults, in this order. On SIGHUP they are read again: changed plugins take\n" +
+			"effect at once, other settings at the next start.",
 		Flags: flags, Action: a.local(serve),
 	}
 }
@@ -43,5 +46,9 @@ func serve(ctx context.Context, in *invocation) error {
 	for _, w := range config.Lint(c, sources.Environ) {
 		log.Warn("configuration", "setting", w.Path, "warning", w.Message)
 	}
-	return daemon.Run(ctx, daemon.Options{Config: c, Version: in.Version, Log: log})
+	reload := make(chan os.Signal, 1) // one that waits stands for all that follow
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	load := func() (config.Config, error) { return config.Load(sources) }
+	return daemon.Run(ctx, daemon.Options{Config: c, Version: in.Version, Log: log, Load: load, Reload: reload})
 }

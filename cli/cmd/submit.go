@@ -82,12 +82,18 @@ func (in *invocation) printReceipt(r api.Receipt) error {
 func (a *App) resultCommand() *cli.Command {
 	return &cli.Command{
 		Name: "result", Category: groupImages, Usage: "the results that pipelines posted",
-		Subcommands: []*cli.Command{{Name: "list", Usage: "list the results", Action: a.remote(listResults)}},
+		Subcommands: []*cli.Command{{
+			Name: "list", Usage: "list the results, newest first",
+			Flags:  []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "`N` at most; default all"}},
+			Action: a.remote(listResults),
+		}},
 	}
 }
 
 func listResults(ctx context.Context, in *invocation, c *client.Client) error {
-	list, err := c.Results(ctx)
+	list, err := pages(in.flags.Int("limit"), func(cursor string, size int) (api.List[api.CIResult], error) {
+		return c.Results(ctx, cursor, size)
+	})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package realtest
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,31 +16,38 @@ import (
 
 // TestKillPrimaryDuringScan ends the primary without warning in the middle of
 // a run: after a restart the run finishes by itself, the equation holds, and a
-// CI result that was acknowledged before is still there.
+// CI result that was acknowledged before is still there, with its verdict.
 func TestKillPrimaryDuringScan(t *testing.T) {
 	m := prepare(t)
 	reg := startRegistry(t, credentials{})
 	m.push(t, reg, credentials{})
+	slow := newGate(t, reg.addr, 0, 0)
 	w := newWorld(t)
 	hub := w.start("hub", append(m.databases(), "--scan-workers", "1")...)
 	w.federate(hub)
-	report := w.Dir + "/report.json"
+	report, digest := w.Dir+"/report.json", "sha256:"+strings.Repeat("c", 64)
 	write(t, report, trivyDocument)
-	w.muster(hub, 0, "", "submit", report, "--format", "trivy", "--job", "nightly")
+	w.muster(hub, 0, "", "submit", report, "--format", "trivy", "--job", "nightly", "--digest", digest)
+	verdict := w.muster(hub, 0, "", "image", "verdict", digest, "--output", "json")
 
-	w.muster(hub, 0, "", "registry", "add", "fed.prod", "--type", "oci", "--url", reg.url())
+	w.muster(hub, 0, "", "registry", "add", "fed.prod", "--type", "oci", "--url", "http://"+slow.Addr)
 	w.muster(hub, 0, "", "registry", "scan", "fed.prod")
 	var before *api.Run
-	await(t, time.Minute, "the run has scanned something and is not over", func() bool {
+	await(t, time.Minute, "the run has scanned something and is held", func() bool {
 		before = ask[api.Registry](w, hub, "registry", "show", "fed.prod").LastRun
-		return before != nil && before.Scanned > 0
+		scanned := before != nil && before.Scanned > 0
+		if slow.waits() && !scanned {
+			slow.allow(m.step)
+		}
+		return slow.waits() && scanned
 	})
 	if err := hub.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if before.State == "done" {
-		t.Log("the run was over before the kill: only the restart is tested")
+	if before.State != "scanning" && before.State != "listing" {
+		t.Fatalf("the run is %s: the kill strikes nothing", before.State)
 	}
+	slow.open()
 	if err := hub.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -49,11 +57,14 @@ func TestKillPrimaryDuringScan(t *testing.T) {
 		return after.State == "done"
 	})
 	checkRun(t, *after)
-	if after.ID != before.ID || after.Scanned < before.Scanned || after.Failed != 0 {
+	if after.ID != before.ID || after.Scanned <= before.Scanned || after.Failed != 0 {
 		t.Errorf("run after the restart %+v, before %+v", *after, *before)
 	}
 	if results := list[api.CIResult](w, hub, "result", "list"); len(results) != 1 {
 		t.Errorf("%d CI results after the kill, want the one that was acknowledged", len(results))
+	}
+	if diff := cmp.Diff(verdict, w.muster(hub, 0, "", "image", "verdict", digest, "--output", "json")); diff != "" {
+		t.Errorf("verdict of the acknowledged result (-before +after):\n%s", diff)
 	}
 }
 
@@ -65,21 +76,31 @@ func TestKillMemberDuringFirstSync(t *testing.T) {
 	m.push(t, reg, credentials{})
 	w := newWorld(t)
 	hub := w.start("hub", m.databases()...)
-	w.federate(hub)
+	slow := newGate(t, hub.Fed, 1, 0) // the first connection enrols
+	w.muster(hub, 0, "", "promote", "--name", hub.Name, "--advertise", slow.Addr)
 	w.muster(hub, 0, "", "registry", "add", "fed.prod", "--type", "oci", "--url", reg.url())
 	w.muster(hub, 0, "", "registry", "scan", "fed.prod", "--wait")
 
 	edge := w.start("edge", m.databases()...)
 	token := ask[api.Token](w, hub, "token", "create").Token
 	w.muster(edge, 0, token, "join", "--token-file", "-")
-	// At once, and again shortly after: whatever was under way is torn.
-	for range 3 {
-		if err := edge.Kill(); err != nil {
-			t.Fatal(err)
+	var torn api.Cluster
+	await(t, time.Minute, "the first sync is half done", func() bool {
+		torn = ask[api.Cluster](w, hub, "cluster", "show", edge.Name)
+		if slow.waits() && torn.Applied == 0 {
+			slow.allow(2 << 10)
 		}
-		if err := edge.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		return torn.Applied > 0
+	})
+	if torn.Lag == 0 {
+		t.Fatalf("everything was applied at once (%d of %d): the kill strikes nothing", torn.Applied, torn.Head)
+	}
+	if err := edge.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	slow.open()
+	if err := edge.Restart(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	w.synced(hub)
 	if diff := cmp.Diff(w.images(hub), w.images(edge), cmpopts.IgnoreFields(api.Image{}, "Origin")); diff != "" {

@@ -28,6 +28,8 @@ type material struct {
 	javaDB string // path of trivy-java.db, or empty
 	// want holds the findings, by "repository:tag".
 	want map[string][]finding
+	// step is small against all images together, in bytes.
+	step int64
 	push func(t *testing.T, r *registryServer, login credentials)
 }
 
@@ -50,7 +52,7 @@ func prepare(t *testing.T) material {
 	}
 	return material{
 		db: unpackDB(t, dir), javaDB: filepath.Join(dir, "javadb", "trivy-java.db"),
-		want: trivyResults(t, filepath.Join(dir, "expected")),
+		step: 256 << 10, want: trivyResults(t, filepath.Join(dir, "expected")),
 		push: func(t *testing.T, r *registryServer, login credentials) {
 			pushLayout(t, filepath.Join(dir, "images"), r, login)
 		},

@@ -46,7 +46,7 @@ func TestRefusals(t *testing.T) {
 		w := w.in(t)
 		bad := filepath.Join(w.Dir, "bad.yaml")
 		write(t, bad, "cluster_name: x\nlisten_adress: 127.0.0.1:1\n")
-		w.refused(2, "", []string{"serve", "--config", bad}, bad, "2", "listen_adress")
+		w.refused(2, "", []string{"serve", "--config", bad}, bad, "line 2", "listen_adress")
 		w.refused(6, "", []string{"serve", "--data-dir", hub.DataDir, "--listen", "127.0.0.1:0"}, "in use by another muster", "--data-dir")
 		corrupt := filepath.Join(w.Dir, "corrupt.db")
 		write(t, corrupt, strings.Repeat("not a database ", 1000))

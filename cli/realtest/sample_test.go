@@ -24,7 +24,7 @@ func madeByCode(t *testing.T) material {
 		t.Fatal(err)
 	}
 	return material{
-		db: db,
+		db: db, step: 1 << 10,
 		want: map[string][]finding{
 			"shop/clock:0.3": nil,
 			"base/alpine:3.17": {

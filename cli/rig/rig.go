@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -62,7 +63,7 @@ func (r *Rig) Start(ctx context.Context, name string, args ...string) (*Cluster,
 	c.args = append([]string{
 		"serve", "--cluster-name", name, "--data-dir", c.DataDir,
 		"--listen", c.API, "--fed-listen", c.Fed, "--admission-listen", c.Admission, "--ops-listen", c.Operations,
-		"--admin-password-file", r.passwordFile(),
+		"--admin-password-file", r.passwordFile(), "--vulndb-update", "never", // nothing leaves this machine
 	}, args...)
 	if err := os.WriteFile(r.passwordFile(), []byte(r.Password+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("rig: %w", err)
@@ -82,15 +83,23 @@ func (c *Cluster) Restart(ctx context.Context) error {
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	// A daemon must not outlive a killed demo or test.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := c.cmd.Start(); err != nil {
-		return fmt.Errorf("rig: start %s: %w", c.Name, err)
-	}
-	cmd, done := c.cmd, make(chan struct{})
+	cmd, started, done := c.cmd, make(chan error), make(chan struct{})
 	c.done = done
 	go func() {
+		// The kernel takes the end of the thread that started the daemon for the
+		// death of its parent, so that thread waits here.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		c.err = cmd.Wait()
 		close(done)
 	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("rig: start %s: %w", c.Name, err)
+	}
 	return c.waitReady(ctx)
 }
 

@@ -160,6 +160,11 @@ func TestWhichResultsCount(t *testing.T) {
 			w.image(name, digest("a"), counts(0))
 			w.verdict(digest("a"), digest("a"), model.SourceCI, counts(5))
 		}, denial(1000, "cveCriticalCount", ">=", "1"), true},
+		{"a pipeline's counts where we could not judge", name, func(w *world) {
+			w.image(name, digest("a"), counts(0))
+			w.verdicts[digest("a")][0].Incomplete = true
+			w.verdict(digest("a"), digest("a"), model.SourceCI, counts(5))
+		}, denial(1000, "cveCriticalCount", ">=", "5"), false},
 		{"a pipeline adds findings", name, func(w *world) {
 			w.image(name, digest("a"), counts(1), high("CVE-OWN")...)
 			w.verdict(digest("a"), digest("a"), model.SourceCI, counts(1), high("CVE-CI")...)
@@ -190,6 +195,24 @@ func TestWhichResultsCount(t *testing.T) {
 				t.Errorf("allowed %v: %s\n%+v", d.Allowed, d.Message, d.Containers[0].Trace)
 			}
 		})
+	}
+}
+
+// Our own scan decides what is denied; but an exception for few findings is not
+// given where a pipeline reports many.
+func TestAnExceptionNeedsEverybodysWord(t *testing.T) {
+	t.Parallel()
+	const name = "reg.example/app:1"
+	for reported, want := range map[int]bool{0: true, 5: false} {
+		w := newWorld()
+		w.image(name, digest("a"), model.Counts{})
+		w.verdict(digest("a"), digest("a"), model.SourceCI, model.Counts{Critical: reported})
+		few := denial(1000, "cveCriticalCount", "<=", "0")
+		few.RuleType = policy.Exception
+		w.rules = []policy.Rule{few, denial(1001, "image", "containsAny", "*")}
+		if d := review(t, w.service(t), pod(name)); d.Allowed != want {
+			t.Errorf("a pipeline reports %d: allowed %v, %s", reported, d.Allowed, d.Message)
+		}
 	}
 }
 
@@ -336,7 +359,7 @@ func TestStats(t *testing.T) {
 		t.Error("no error")
 	}
 	got := s.Stats()
-	if got.Allowed != 2 || got.Violated != 1 || got.Denied != recentDenials+2 || got.Failed != 1 || len(got.Recent) != recentDenials {
+	if got.Allowed != 2 || got.Violated != 1 || got.Denied != recentDenials+2 || got.Failed != 1 || got.Day != recentDenials+4 || len(got.Recent) != recentDenials {
 		t.Errorf("%+v", got)
 	}
 	if first, last := got.Recent[0], got.Recent[recentDenials-1]; first.Name != "51" || last.Name != "2" || first.Rule != 1000 || first.User != "dev" {

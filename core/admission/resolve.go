@@ -124,14 +124,21 @@ func imagesOf(digest model.Digest, children []model.Digest, known []policy.Known
 	return images
 }
 
-// facts merges the results of one image. Without a scan of our own the counts
-// are the greatest that some pipeline reported, severity by severity: a lower
-// bound of their union that needs no finding list.
+// facts merges the results of one image. The counts are those of our own scan;
+// without one, or where it could not judge everything, the greatest that anybody
+// reports, severity by severity: a lower bound of their union that needs no
+// finding list.
 func (s *Service) facts(ctx context.Context, im image, withCVEs bool) (policy.Facts, error) {
 	f := policy.Facts{Digest: im.digest}
 	var counted []policy.KnownVerdict
 	if own, ok := newestScan(im.verdicts); ok {
-		f.Scanned, f.Counts = policy.ScannedOwn, own.Counts
+		f.Scanned, f.Counts, f.Incomplete = policy.ScannedOwn, own.Counts, own.Incomplete
+		if own.SecretsSought {
+			f.Secrets = &own.Secrets
+		}
+		if own.SetIDsSought {
+			f.SetIDs = &own.SetIDs
+		}
 		counted = append(counted, own)
 	}
 	for _, v := range im.verdicts {
@@ -139,8 +146,12 @@ func (s *Service) facts(ctx context.Context, im image, withCVEs bool) (policy.Fa
 			continue
 		}
 		counted = append(counted, v)
+		f.Most = greatest(f.Most, v.Counts)
 		if f.Scanned != policy.ScannedOwn {
-			f.Scanned, f.Counts = policy.ScannedCI, greatest(f.Counts, v.Counts)
+			f.Scanned = policy.ScannedCI
+		}
+		if f.Scanned == policy.ScannedCI || f.Incomplete {
+			f.Counts = greatest(f.Counts, v.Counts)
 		}
 	}
 	if !withCVEs {

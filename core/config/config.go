@@ -65,13 +65,17 @@ type Log struct {
 type Scan struct {
 	Workers       int `yaml:"workers"`        // images at a time
 	LayerParallel int `yaml:"layer_parallel"` // layers of one image at a time
+	// Secrets looks for credentials in the files of images too, which reads most of
+	// an image instead of a few files.
+	Secrets bool `yaml:"secrets"`
 }
 
-// Plugin declares one plugin; nothing runs that is not declared.
+// Plugin declares one plugin, or, without a path, sets the environment and the
+// limits of the built-in of that kind and name. Nothing else runs.
 type Plugin struct {
 	Name   string                  `yaml:"name"`
 	Kind   string                  `yaml:"kind"` // registry, ingest, transport
-	Path   string                  `yaml:"path"` // absolute
+	Path   string                  `yaml:"path"` // absolute; empty means the built-in
 	SHA256 string                  `yaml:"sha256"`
 	Args   []string                `yaml:"args"`
 	Env    map[string]model.Secret `yaml:"env"` // all it gets; often credentials

@@ -105,9 +105,13 @@ func (p *problems) proxy(text string) {
 func (p *problems) plugin(at string, plugin Plugin) {
 	p.check(plugin.Name != "", "%s.name: is empty", at)
 	p.oneOf(at+".kind", plugin.Kind, "registry", "ingest", "transport")
-	p.check(filepath.IsAbs(plugin.Path), "%s.path: %q is not an absolute path", at, plugin.Path)
-	sum, err := hex.DecodeString(plugin.SHA256)
-	p.check(err == nil && len(sum) == 32, "%s.sha256: %q is not 64 hex digits; sha256sum %s prints them", at, plugin.SHA256, plugin.Path)
+	if plugin.Path == "" { // changes a built-in: which there are the plugin host knows
+		p.check(plugin.SHA256 == "" && len(plugin.Args) == 0, "%s: sha256 and args need a path; without one only env and limits of a built-in can be set", at)
+	} else {
+		p.check(filepath.IsAbs(plugin.Path), "%s.path: %q is not an absolute path", at, plugin.Path)
+		sum, err := hex.DecodeString(plugin.SHA256)
+		p.check(err == nil && len(sum) == 32, "%s.sha256: %q is not 64 hex digits; sha256sum %s prints them", at, plugin.SHA256, plugin.Path)
+	}
 	p.check(plugin.Limits.CPU >= 0, "%s.limits.cpu: is negative", at)
 	p.check(plugin.Limits.OpenFiles >= 0, "%s.limits.open_files: is negative", at)
 	p.check(plugin.Limits.CallTimeout >= 0, "%s.limits.call_timeout: is negative", at)
@@ -139,9 +143,6 @@ func Lint(c Config, variables []string) []Warning {
 	warn(c.VulnDB.File == "" && !c.VulnDB.Pulled(), "vulndb", "neither file nor update is set: nothing will be found in images")
 	warn(c.VulnDB.File != "" && len(c.VulnDB.Repositories) > 0, "vulndb.repositories", "is not used: vulndb.file is set")
 	warn(c.TLS.CertFile != "" && len(c.TLS.Hosts) > 0, "tls.hosts", "is used for the self-signed certificate only, and tls.cert_file is set")
-	for i, plugin := range c.Plugins {
-		warn(plugin.Limits.Memory == 0, fmt.Sprintf("plugins[%d].limits.memory", i), "is not set: %s may use what the machine has", plugin.Name)
-	}
 	var known []string
 	for _, s := range Settings() {
 		known = append(known, strings.TrimPrefix(s.Env, envPrefix))

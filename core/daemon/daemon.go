@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -27,6 +28,10 @@ type Options struct {
 	// name are appended; this program's own when nil.
 	SelfExec []string
 	Now      func() time.Time // time.Now when nil
+	// Load reads the configuration again, from where Config came from, whenever
+	// something arrives on Reload. Without Load nothing is ever read again.
+	Load   func() (config.Config, error)
+	Reload <-chan os.Signal
 }
 
 // Run runs a daemon until ctx ends. The data directory is taken for this
@@ -53,7 +58,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	o.Log.Info("muster starts", "version", o.Version, "data_dir", o.Config.DataDir)
-	err = supervise(ctx, o.Log, stopGrace, append(h.services(), servers...))
+	services := append(h.services(), servers...)
+	if o.Load != nil {
+		services = append(services, service{"configuration", h.reloader(o).Run})
+	}
+	err = supervise(ctx, o.Log, stopGrace, services)
 	o.Log.Info("muster has stopped")
 	return err
 }

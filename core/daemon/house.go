@@ -128,7 +128,7 @@ func (h *house) buildStore(ctx context.Context) (err error) {
 
 func (h *house) buildIdentity(context.Context) (err error) {
 	h.identity, err = identity.New(identity.Options{
-		Accounts: h.store, Roles: h.store, Sessions: h.store, Keys: h.store, Audit: h.store, Memberships: h.store,
+		Accounts: h.store, Sessions: h.store, Keys: h.store, Audit: h.store, Memberships: h.store,
 		DataDir: h.config.DataDir, Log: h.log.With("part", "identity"), Now: h.now,
 	})
 	return err
@@ -139,7 +139,10 @@ func (h *house) buildAdmission(context.Context) (err error) {
 		Rules: h.store, States: h.store, Results: h.index, Memberships: h.store, Auditor: h.store,
 		Namespace: h.config.Admission.Namespace, MaxDBAge: h.config.VulnDB.MaxAge, Log: h.log.With("part", "admission"), Now: h.now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return h.metrics.Register(newDecisionCounter(h.admission))
 }
 
 func (h *house) buildFederation(context.Context) error {
@@ -150,9 +153,9 @@ func (h *house) buildFederation(context.Context) error {
 	h.federation, err = federation.New(federation.Options{
 		Store: federation.Store{
 			Memberships: h.store, Secrets: h.store, Tokens: h.store, Members: h.store, MemberKeys: h.store,
-			Switches: h.store, Changes: h.store, Summarizer: h.store, Feed: h.store.Feed(), Replica: h.store.Replica(),
+			Switches: h.store, Changes: h.store, Summarizer: summarizer{h.store, h.admission}, Feed: h.store.Feed(), Replica: h.store.Replica(),
 		},
-		Sealer: h.keys.For("federation keys"), Accounts: h.identity, Auditor: h.store,
+		Sealer: h.keys.For("federation keys"), Auditor: h.store,
 		Transport: transport, ClusterName: h.config.ClusterName, Listen: h.config.FedListen,
 		Fallback: nvapi.FedPortHandler(), Applied: h.applied, Version: h.version,
 		Now: h.now, Log: h.log.With("part", "federation"),
@@ -168,6 +171,10 @@ func (h *house) buildScans(ctx context.Context) error {
 			return fault.New(fault.Invalid, "index of Java archives: %w", err).WithHint("javadb.file must name a trivy-java.db")
 		}
 		h.javaDB, analyzers = index, all.WithIndex(index)
+	}
+	analyzers = append(analyzers, all.SetIDs()...)
+	if h.config.Scan.Secrets {
+		analyzers = append(analyzers, all.Secrets()...)
 	}
 	fingerprint := analyze.Fingerprint(analyzers)
 	sc, err := scanner.New(scanner.Options{

@@ -44,8 +44,15 @@ func newPluginHost(c config.Config, selfExec []string, log *slog.Logger) (*plugh
 		}
 		o.Builtins = append(o.Builtins, plughost.Builtin{Kind: p.Kind, Name: p.Name})
 	}
-	for _, p := range c.Plugins {
-		o.Declared = append(o.Declared, plughost.Declaration{
+	o.Declared = declarations(c.Plugins)
+	return plughost.New(o)
+}
+
+// declarations are the plugins of a configuration, as the host knows them.
+func declarations(plugins []config.Plugin) []plughost.Declaration {
+	declared := make([]plughost.Declaration, 0, len(plugins))
+	for _, p := range plugins {
+		declared = append(declared, plughost.Declaration{
 			Name: p.Name, Kind: sdk.Kind(p.Kind), Path: p.Path, SHA256: p.SHA256, Args: p.Args, Env: p.Env,
 			Limits: plughost.Limits{
 				Memory: int64(p.Limits.Memory), CPU: p.Limits.CPU,
@@ -53,5 +60,5 @@ func newPluginHost(c config.Config, selfExec []string, log *slog.Logger) (*plugh
 			},
 		})
 	}
-	return plughost.New(o)
+	return declared
 }

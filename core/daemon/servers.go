@@ -12,6 +12,7 @@ import (
 	"github.com/muster-sec/muster/core/httpapi/tlscert"
 	v1 "github.com/muster-sec/muster/core/httpapi/v1"
 	"github.com/muster-sec/muster/core/httpapi/webhook"
+	"github.com/muster-sec/muster/core/plughost"
 	"github.com/muster-sec/muster/core/telemetry"
 )
 
@@ -86,7 +87,7 @@ func (h *house) nativeAPI() (*v1.API, error) {
 		Auth: h.identity, Sessions: h.identity, Accounts: h.identity, APIKeys: h.identity,
 		Federation: h.federation, FedSettings: h.federation, Tokens: h.federation, Clusters: h.federation,
 		Registries: h.registries, RegistryRuns: h.registries, Images: h.fleet, Results: h.intake,
-		Rules: h.admission, Admission: h.admission, Reviewer: h.admission, Audit: h.store,
+		Rules: h.admission, Admission: h.admission, Reviewer: trials{h.admission}, Audit: h.store,
 		DB: h.database.Status, Stale: h.database.stale, Plugins: h.pluginList,
 		Version: h.version, StartedAt: h.started, Now: h.now,
 	})
@@ -96,10 +97,19 @@ func (h *house) nativeAPI() (*v1.API, error) {
 func (h *house) pluginList() []api.Plugin {
 	var list []api.Plugin
 	for _, s := range h.plugins.Plugins() {
-		list = append(list, api.Plugin{
-			Name: s.Name, Kind: string(s.Kind), Version: s.Version, Builtin: s.Builtin, State: string(s.State),
-			PID: s.PID, Restarts: s.Restarts, LastError: s.LastError, Capabilities: s.Capabilities,
-		})
+		list = append(list, pluginOf(s))
 	}
 	return list
+}
+
+func pluginOf(s plughost.Status) api.Plugin {
+	p := api.Plugin{
+		Name: s.Name, Kind: string(s.Kind), Version: s.Version, Protocol: s.Protocol, Builtin: s.Builtin,
+		State: string(s.State), Since: s.Since, PID: s.PID, Restarts: s.Restarts, Calls: s.Calls, InFlight: s.InFlight,
+		LastError: s.LastError, Capabilities: s.Capabilities,
+	}
+	if s.State == plughost.StateBackoff || s.State == plughost.StateFailed {
+		p.RetryAt = s.RetryAt
+	}
+	return p
 }

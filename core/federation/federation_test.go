@@ -176,8 +176,8 @@ func TestDemotingEndsTheFederation(t *testing.T) {
 	n := newNetwork()
 	home, west, far := newCluster(t, n, "home"), newCluster(t, n, "west"), newCluster(t, n, "far")
 	home.promote()
-	if diff := cmp.Diff([]string{"amy"}, home.staff.granted); diff != "" {
-		t.Error(diff)
+	if amy, _, err := home.store.Account(t.Context(), "amy"); err != nil || amy.Role != model.RoleFedAdmin {
+		t.Errorf("who promoted is %+v, %v: want a federated administrator", amy, err)
 	}
 	home.addRule("x")
 	west.join(home)

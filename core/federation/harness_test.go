@@ -47,20 +47,8 @@ func (f flipper) Open(sealed []byte) ([]byte, error) { return f.Seal(sealed) }
 
 // office is the accounts and the audit trail of a cluster.
 type office struct {
-	mu      sync.Mutex
-	granted []string
-	events  []model.AuditEvent
-	refuse  error // what GrantFedAdmin says
-}
-
-func (o *office) GrantFedAdmin(_ context.Context, username string) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.refuse != nil {
-		return o.refuse
-	}
-	o.granted = append(o.granted, username)
-	return nil
+	mu     sync.Mutex
+	events []model.AuditEvent
 }
 
 func (o *office) Audit(_ context.Context, e model.AuditEvent) error {
@@ -148,12 +136,16 @@ func (c *cluster) open() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	err = st.AddAccount(context.Background(), model.Account{Username: admin().Name, Role: model.RoleAdmin}, "hash")
+	if err != nil && fault.KindOf(err) != fault.Conflict { // there since the first start
+		c.t.Fatal(err)
+	}
 	svc, err := federation.New(federation.Options{
 		Store: federation.Store{
 			Memberships: st, Secrets: st, Tokens: st, Members: members{st, c}, MemberKeys: st, Switches: st, Changes: st, Summarizer: st,
 			Feed: st.Feed(), Replica: st.Replica(),
 		},
-		Sealer: flipper{}, Accounts: c.staff, Auditor: c.staff, Transport: c.net, ClusterName: c.name,
+		Sealer: flipper{}, Auditor: c.staff, Transport: c.net, ClusterName: c.name,
 		Listen: fedAddress, Fallback: http.NotFoundHandler(), Version: "1.0.0", Now: c.clock.now,
 		Applied: func(kinds []feed.Kind) {
 			c.mu.Lock()

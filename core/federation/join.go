@@ -122,7 +122,7 @@ func (s *Service) becomeManaged(ctx context.Context, token session.JoinToken, pe
 	m.Role, m.ClusterID, m.ClusterName, m.FederationID = model.Managed, grant.Member, pending.Name, token.Ticket.Federation
 	m.PrimaryAddress, m.PrimaryName = net.JoinHostPort(token.Server, strconv.Itoa(token.Port)), primary.PrimaryName
 	m.PrimaryID, m.Since = primary.PrimaryID, s.o.Now()
-	if err := s.o.Store.Memberships.EnterFederation(ctx, m, map[string][]byte{secretCredential: sealed}); err != nil {
+	if err := s.o.Store.Memberships.EnterFederation(ctx, m, map[string][]byte{secretCredential: sealed}, ""); err != nil {
 		return err
 	}
 	s.o.Log.Info("joined", "federation", m.FederationID, "primary", m.PrimaryName, "address", m.PrimaryAddress)

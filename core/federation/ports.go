@@ -18,7 +18,8 @@ type Memberships interface {
 	// is standalone; it returns what holds then.
 	NameCluster(ctx context.Context, id, name string) (model.Membership, error)
 	// EnterFederation turns a standalone cluster into a primary or a managed one.
-	EnterFederation(ctx context.Context, m model.Membership, secrets map[string][]byte) error
+	// The account of that name, if any, becomes a federated administrator with it.
+	EnterFederation(ctx context.Context, m model.Membership, secrets map[string][]byte, founder string) error
 	// LeaveFederation turns it back, removes everything federated and makes
 	// federated roles local ones, all or nothing.
 	LeaveFederation(ctx context.Context) error
@@ -88,11 +89,6 @@ type Replica interface {
 // Summarizer sums up this cluster for the primary.
 type Summarizer interface {
 	ClusterSummary(ctx context.Context) (model.ClusterSummary, error)
-}
-
-// Accounts changes who may administer the federation.
-type Accounts interface {
-	GrantFedAdmin(ctx context.Context, username string) error
 }
 
 // Auditor keeps the trail of who did what.

@@ -64,15 +64,11 @@ func (s *Service) found(ctx context.Context, actor model.Actor, name, advertise 
 	if err != nil {
 		return err
 	}
-	if err := s.o.Store.Memberships.EnterFederation(ctx, m, map[string][]byte{secretAuthority: sealed}); err != nil {
-		return err
-	}
+	founder := ""
 	if actor.Source == model.AccountLocal {
-		if err := s.o.Accounts.GrantFedAdmin(ctx, actor.Name); err != nil {
-			return errors.Join(err, s.o.Store.Memberships.LeaveFederation(context.WithoutCancel(ctx)))
-		}
+		founder = actor.Name
 	}
-	return nil
+	return s.o.Store.Memberships.EnterFederation(ctx, m, map[string][]byte{secretAuthority: sealed}, founder)
 }
 
 func mayPromote(actor model.Actor) error {

@@ -35,7 +35,6 @@ type Store struct {
 type Options struct {
 	Store     Store
 	Sealer    Sealer
-	Accounts  Accounts
 	Auditor   Auditor
 	Transport Transport
 	// ClusterName is the configured name, which holds outside a federation.
@@ -89,7 +88,7 @@ func New(o Options) (*Service, error) {
 	for name, missing := range map[string]bool{
 		"store": s.Memberships == nil || s.Secrets == nil || s.Tokens == nil || s.Members == nil || s.MemberKeys == nil ||
 			s.Switches == nil || s.Changes == nil || s.Summarizer == nil || s.Feed == nil || s.Replica == nil,
-		"sealer": o.Sealer == nil, "accounts": o.Accounts == nil, "auditor": o.Auditor == nil,
+		"sealer": o.Sealer == nil, "auditor": o.Auditor == nil,
 		"transport": o.Transport == nil, "cluster name": o.ClusterName == "", "fallback": o.Fallback == nil,
 		"clock": o.Now == nil, "log": o.Log == nil,
 	} {

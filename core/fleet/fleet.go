@@ -28,6 +28,9 @@ type Rows interface {
 	Verdicts(ctx context.Context, digest model.Digest) ([]policy.KnownVerdict, error)
 	// FindingList is a finding list, fault.NotFound until it has arrived.
 	FindingList(ctx context.Context, hash string) (model.FindingList, error)
+	// ImagesBelow are the other images whose layers an image begins with, with a
+	// name each where there is one.
+	ImagesBelow(ctx context.Context, img model.Image) ([]model.ImageSummary, error)
 }
 
 // Inventories are what was found in images. core/store is one.
@@ -143,8 +146,14 @@ func (s *Service) Image(ctx context.Context, digest model.Digest) (model.ImageRe
 			return model.ImageReport{}, err
 		}
 	}
-	report.Packages, err = s.packages(ctx, digest)
-	return report, err
+	inv, known, err := s.inventory(ctx, digest)
+	if err != nil || !known {
+		return report, err
+	}
+	if report.Packages, err = s.packages(ctx, inv); err != nil {
+		return report, err
+	}
+	return report, s.look(ctx, &report, inv)
 }
 
 // addFindings adds what a verdict found and better sources have not reported.
@@ -156,6 +165,7 @@ func (s *Service) addFindings(ctx context.Context, report *model.ImageReport, v 
 		}
 		return err
 	}
+	report.Gaps = append(report.Gaps, list.Gaps...)
 	seen := map[[3]string]bool{}
 	for _, f := range list.Findings {
 		id := [3]string{f.ID, f.Package, f.Installed}
@@ -171,19 +181,23 @@ func (s *Service) addFindings(ctx context.Context, report *model.ImageReport, v 
 	return nil
 }
 
-// packages lists what is installed, nothing where the inventory has not arrived.
-func (s *Service) packages(ctx context.Context, digest model.Digest) ([]model.Package, error) {
+// inventory is what was found in an image; false where it has not arrived.
+func (s *Service) inventory(ctx context.Context, digest model.Digest) (inv inventory.Inventory, known bool, err error) {
 	body, err := s.inventories.Inventory(ctx, digest)
 	if err != nil {
 		if fault.KindOf(err) == fault.NotFound {
-			return nil, nil
+			return inv, false, nil
 		}
-		return nil, err
+		return inv, false, err
 	}
-	var inv inventory.Inventory
 	if err := json.Unmarshal(body, &inv); err != nil {
-		return nil, fault.New(fault.Internal, "fleet: decode the inventory of %s: %w", digest, err)
+		return inv, false, fault.New(fault.Internal, "fleet: decode the inventory of %s: %w", digest, err)
 	}
+	return inv, true, nil
+}
+
+// packages lists what is installed, nothing where a package set has not arrived.
+func (s *Service) packages(ctx context.Context, inv inventory.Inventory) ([]model.Package, error) {
 	var packages []model.Package
 	for _, source := range inv.Sources {
 		body, err := s.inventories.PackageSet(ctx, string(source.Set))

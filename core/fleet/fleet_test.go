@@ -55,6 +55,16 @@ func (r rows) Verdicts(_ context.Context, d model.Digest) ([]policy.KnownVerdict
 	return known, nil
 }
 
+func (r rows) ImagesBelow(_ context.Context, of model.Image) ([]model.ImageSummary, error) {
+	var below []model.ImageSummary
+	for _, im := range r.images {
+		if len(im.Layers) > 0 && len(im.Layers) < len(of.Layers) && im.Layers[0].DiffID == of.Layers[0].DiffID {
+			below = append(below, im)
+		}
+	}
+	return below, nil
+}
+
 func (r rows) FindingList(_ context.Context, hash string) (model.FindingList, error) {
 	return found(r.lists, hash)
 }

@@ -120,13 +120,3 @@ func (s *Service) checkCurrent(ctx context.Context, username, current, stored st
 	s.throttle.success(username, source)
 	return nil
 }
-
-// GrantFedAdmin makes an account a federated administrator: whoever promoted
-// this cluster. The caller has checked that they may.
-func (s *Service) GrantFedAdmin(ctx context.Context, username string) (err error) {
-	defer func() { s.record(ctx, model.System(), "role.grant", username, err) }()
-	if err := s.roles.SetRole(ctx, username, model.RoleFedAdmin); err != nil {
-		return fmt.Errorf("identity: grant %s: %w", model.RoleFedAdmin, err)
-	}
-	return nil
-}

@@ -46,7 +46,6 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
 // Options are what a service needs. All fields but Now, Log and Cost are required.
 type Options struct {
 	Accounts    AccountStore
-	Roles       RoleStore
 	Sessions    SessionStore
 	Keys        KeyStore
 	Audit       Auditor
@@ -60,7 +59,6 @@ type Options struct {
 // Service authenticates and administers. All methods are safe for concurrent use.
 type Service struct {
 	accounts    AccountStore
-	roles       RoleStore
 	sessions    SessionStore
 	keys        KeyStore
 	audit       Auditor
@@ -74,7 +72,7 @@ type Service struct {
 
 // New makes a service; it touches nothing yet.
 func New(o Options) (*Service, error) {
-	if o.Accounts == nil || o.Roles == nil || o.Sessions == nil || o.Keys == nil || o.Audit == nil || o.Memberships == nil || o.DataDir == "" {
+	if o.Accounts == nil || o.Sessions == nil || o.Keys == nil || o.Audit == nil || o.Memberships == nil || o.DataDir == "" {
 		return nil, errors.New("identity: an option is missing")
 	}
 	if o.Log == nil {
@@ -91,7 +89,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		accounts: o.Accounts, roles: o.Roles, sessions: o.Sessions, keys: o.Keys, audit: o.Audit,
+		accounts: o.Accounts, sessions: o.Sessions, keys: o.Keys, audit: o.Audit,
 		memberships: o.Memberships, dataDir: o.DataDir, log: o.Log, now: o.Now,
 		hasher: h, throttle: newThrottle(o.Now),
 	}, nil

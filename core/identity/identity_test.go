@@ -66,7 +66,7 @@ func newHouse(t *testing.T) *house {
 func (h *house) restart(t *testing.T, cost identity.Cost) {
 	t.Helper()
 	s, err := identity.New(identity.Options{
-		Accounts: h.store, Roles: h.store, Sessions: h.store, Keys: h.store, Audit: h.store,
+		Accounts: h.store, Sessions: h.store, Keys: h.store, Audit: h.store,
 		Memberships: h, DataDir: h.dir, Now: h.now, Cost: cost,
 	})
 	if err != nil {

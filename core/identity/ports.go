@@ -20,11 +20,6 @@ type AccountStore interface {
 	SetPasswordHash(ctx context.Context, username, passwordHash string) error
 }
 
-// RoleStore changes roles.
-type RoleStore interface {
-	SetRole(ctx context.Context, username string, role model.Role) error
-}
-
 // SessionStore keeps sessions by the hash of their token. They go with their account.
 type SessionStore interface {
 	BeginSession(ctx context.Context, username, tokenHash string, at time.Time, keep int) error

@@ -21,7 +21,7 @@ type Results interface {
 	// SaveCIResult returns after the commit is on the disk, with the id and
 	// whether it was there before.
 	SaveCIResult(ctx context.Context, r model.CIResult, doc model.Document) (model.CIResult, error)
-	CIResults(ctx context.Context) ([]model.CIResult, error)
+	CIResults(ctx context.Context, cursor string, limit int) (results []model.CIResult, next string, err error)
 	SweepCIResults(ctx context.Context, before time.Time) (int, error)
 }
 

@@ -87,9 +87,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// Results are all kept results, newest first.
-func (s *Service) Results(ctx context.Context) ([]model.CIResult, error) {
-	return s.o.Results.CIResults(ctx)
+// Results is a page of the kept results, newest first, and the cursor of the next:
+// empty at the end. It fails with fault.Invalid for a cursor of another list.
+func (s *Service) Results(ctx context.Context, cursor string, limit int) (results []model.CIResult, next string, err error) {
+	return s.o.Results.CIResults(ctx, cursor, limit)
 }
 
 // Submit takes in the document in body, which it reads to its end or to the

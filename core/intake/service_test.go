@@ -80,7 +80,9 @@ func (w *world) SaveCIResult(_ context.Context, r model.CIResult, _ model.Docume
 	return r, w.full
 }
 
-func (w *world) CIResults(context.Context) ([]model.CIResult, error) { return w.saved, nil }
+func (w *world) CIResults(context.Context, string, int) ([]model.CIResult, string, error) {
+	return w.saved, "", nil
+}
 
 func (w *world) SweepCIResults(_ context.Context, before time.Time) (int, error) {
 	w.mu.Lock()

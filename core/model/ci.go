@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"net/url"
+	"strings"
+	"time"
+)
 
 // Submission is what a pipeline says about the document it posts.
 type Submission struct {
@@ -34,15 +38,12 @@ type CIResult struct {
 }
 
 // Producer is the name under which a verdict from this result is kept; a new
-// result of the same producer for the same digest replaces the old one.
+// result of the same producer for the same digest replaces the old one. It is
+// TOOL/SOURCE/JOB@WHO, each escaped, so that nobody's result takes the place of
+// somebody else's.
 func (r CIResult) Producer() string {
-	p := r.Tool
-	for _, s := range []string{r.Source, r.Job} {
-		if s != "" {
-			p += "/" + s
-		}
-	}
-	return p
+	words := []string{url.QueryEscape(r.Tool), url.QueryEscape(r.Source), url.QueryEscape(r.Job)}
+	return strings.TrimRight(strings.Join(words, "/"), "/") + "@" + url.QueryEscape(r.PostedBy)
 }
 
 // AsOf is when the image was scanned as far as is known: when the tool says so,

@@ -73,16 +73,25 @@ func SortFindings(fs []Finding) {
 	})
 }
 
-// FindingList is an image's findings, named by their content and shared by
-// every image that has exactly the same.
+// Gap is a group of packages that a scan could not judge: neither a finding nor
+// the absence of one.
+type Gap struct {
+	Stream   string `json:"stream"`   // where advisories were looked for
+	Packages int    `json:"packages"` // 0: nobody knows how many
+	Reason   string `json:"reason"`
+}
+
+// FindingList is what was found in an image and what could not be judged, named
+// by its content and shared by every image that has exactly the same.
 type FindingList struct {
 	Hash     string    `json:"-"`
 	Findings []Finding `json:"findings"`
+	Gaps     []Gap     `json:"gaps,omitempty"`
 }
 
 // NewFindingList sorts a copy of fs and names it.
-func NewFindingList(fs []Finding) FindingList {
-	list := FindingList{Findings: slices.Clone(fs)}
+func NewFindingList(fs []Finding, gaps ...Gap) FindingList {
+	list := FindingList{Findings: slices.Clone(fs), Gaps: gaps}
 	SortFindings(list.Findings)
 	body, err := json.Marshal(list)
 	if err != nil {
@@ -156,6 +165,18 @@ type Verdict struct {
 	Producer  string `json:"producer,omitempty"`
 	Counts    Counts `json:"counts"`
 	RunAsRoot bool   `json:"run_as_root,omitempty"`
+	// Incomplete says that the packages of the distribution could not be judged: the
+	// counts are a lower bound.
+	Incomplete bool `json:"incomplete,omitempty"`
+	// Secrets and SetIDs count the credentials and set-id files that were seen in an
+	// image that was looked through for them.
+	Secrets       int  `json:"secrets,omitempty"`
+	SecretsSought bool `json:"secrets_sought,omitempty"`
+	SetIDs        int  `json:"setids,omitempty"`
+	SetIDsSought  bool `json:"setids_sought,omitempty"`
+	// EndOfLife is the last day (YYYY-MM-DD) of the release's public security
+	// updates; empty when no end is known.
+	EndOfLife string `json:"end_of_life,omitempty"`
 	OS        OS     `json:"os"`
 	// DB is the database under which the findings last changed. They may have been
 	// compared with newer ones since, unless the verdict is Outdated.

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 )
@@ -19,21 +21,43 @@ const (
 
 // Image is one image manifest of one platform. Its identity is the digest.
 type Image struct {
-	Digest    Digest            `json:"digest"`
-	ImageID   Digest            `json:"image_id,omitempty"` // digest of the image's configuration
-	Platform  Platform          `json:"platform"`
-	Size      int64             `json:"size,omitempty"` // compressed bytes of all layers
-	Created   time.Time         `json:"created,omitzero"`
-	Author    string            `json:"author,omitempty"`
-	User      string            `json:"user,omitempty"`
-	Env       []string          `json:"env,omitempty"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	History   []string          `json:"history,omitempty"` // commands, oldest first
-	Layers    []Layer           `json:"layers,omitempty"`  // oldest first
-	OS        OS                `json:"os"`
-	Status    ImageStatus       `json:"status"`
-	Reason    string            `json:"reason,omitempty"` // why failed or unsupported
-	ScannedAt time.Time         `json:"scanned_at,omitzero"`
+	Digest   Digest            `json:"digest"`
+	ImageID  Digest            `json:"image_id,omitempty"` // digest of the image's configuration
+	Platform Platform          `json:"platform"`
+	Size     int64             `json:"size,omitempty"` // compressed bytes of all layers
+	Created  time.Time         `json:"created,omitzero"`
+	Author   string            `json:"author,omitempty"`
+	User     string            `json:"user,omitempty"`
+	Env      []string          `json:"env,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	History  []string          `json:"history,omitempty"` // commands, oldest first
+	Layers   []Layer           `json:"layers,omitempty"`  // oldest first
+	OS       OS                `json:"os"`
+	Status   ImageStatus       `json:"status"`
+	Reason   string            `json:"reason,omitempty"` // why failed or unsupported
+	// Attached says that it is unsupported because an index says so: whoever writes
+	// an index may name any digest in it, so that is no reason not to look at one
+	// that is listed by itself.
+	Attached  bool      `json:"attached,omitempty"`
+	ScannedAt time.Time `json:"scanned_at,omitzero"`
+}
+
+// Chains are the chain ids (OCI image specification, config.md) of the image's
+// first layer, its first two, and so on; none when a diff id is not known.
+func (i Image) Chains() []string {
+	chains := make([]string, 0, len(i.Layers))
+	for n, l := range i.Layers {
+		switch {
+		case l.DiffID == "":
+			return nil
+		case n == 0:
+			chains = append(chains, string(l.DiffID))
+		default:
+			sum := sha256.Sum256([]byte(chains[n-1] + " " + string(l.DiffID)))
+			chains = append(chains, "sha256:"+hex.EncodeToString(sum[:]))
+		}
+	}
+	return chains
 }
 
 // Layer is one layer of an image.
@@ -77,6 +101,14 @@ func UntaggedTag(d Digest) string { return "@" + string(d) }
 // Untagged says that the tag stands for a manifest without one.
 func (t Tag) Untagged() bool { return strings.HasPrefix(t.Tag, "@") }
 
+// Name is HOST/REPOSITORY:TAG, or …@DIGEST for a pointer without a tag.
+func (t Tag) Name() string {
+	if t.Tag == "" || t.Untagged() {
+		return t.Host + "/" + t.Repository + "@" + string(t.Digest)
+	}
+	return t.Host + "/" + t.Repository + ":" + t.Tag
+}
+
 // Index is a multi-platform image: its digest and its children.
 type Index struct {
 	Digest   Digest       `json:"digest"`
@@ -97,11 +129,18 @@ type ImageSummary struct {
 	Verdicts []Verdict // own scan first, then CI results, newest first
 }
 
-// ImageReport is everything known about one image here.
+// ImageReport is everything known about one image here. All but the findings is
+// empty where the inventory has not arrived.
 type ImageReport struct {
 	ImageSummary
 	Findings []ReportedFinding
-	Packages []Package // empty where the inventory has not arrived
+	Packages []Package
+	Gaps     []Gap     // what our own scan could not judge
+	Problems []Problem // files that could not be read
+	Secrets  []Sighting
+	SetIDs   []Sighting
+	Checks   []Check
+	Base     *BaseImage // nil when nothing tells
 }
 
 // ReportedFinding is a finding with who reported it.
@@ -109,6 +148,37 @@ type ReportedFinding struct {
 	Finding
 	Source   Source
 	Producer string // CI results only: tool and version
+	InBase   bool   // the base image brought the package
+}
+
+// Problem is a file of an image that could not be read.
+type Problem struct {
+	Path, Analyzer, Reason string
+}
+
+// Sighting is a noteworthy file of an image that is no package.
+type Sighting struct {
+	Path     string
+	Line     int    // 0 where there is none
+	Rule     string // what was recognised
+	Title    string
+	Evidence string // a secret masked
+	Layer    Digest // diff id; empty for the image's configuration
+	Deleted  bool   // a layer above deletes it; whoever has the image has it still
+}
+
+// Check is a check of how an image is built.
+type Check struct {
+	ID, Profile, Level, Description, Remediation string
+	Messages                                     []string
+}
+
+// BaseImage is the image that another one was built on.
+type BaseImage struct {
+	Name     string
+	Digest   Digest
+	Evidence string // layers, labels or history
+	Layers   int    // how many of the image's layers are the base's; 0: not known
 }
 
 // Package is one installed package of an image.

@@ -15,8 +15,9 @@ type DigestState struct {
 	Analyzers string
 	// Stale says that a newer vulnerability database would answer differently.
 	Stale bool
-	// Reason is why the image is unsupported.
-	Reason string
+	// Reason is why the image is unsupported; Attached is Image.Attached.
+	Reason   string
+	Attached bool
 }
 
 // ListedPart is a part of a listing: pointers seen and digests to account for.
@@ -38,6 +39,7 @@ type ListedItem struct {
 	Platform   Platform // empty when not known yet
 	State      JobState
 	Reason     string // why unsupported
+	Attached   bool   // unsupported by its place in an index; see Image.Attached
 }
 
 // ListingEnd is how the listing of a run ended.
@@ -153,6 +155,12 @@ type MatchedImage struct {
 type Rematched struct {
 	Verdict  Verdict
 	Findings FindingList
+}
+
+// SavedMatches counts new answers that said something else than the old ones.
+type SavedMatches struct {
+	Images    int
+	Federated int // of them, those that members receive
 }
 
 // ImageQuery selects rows of images, ordered by digest. Zero fields select

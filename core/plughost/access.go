@@ -26,8 +26,7 @@ func (s *supervisor) acquire(ctx context.Context) (conn *grpc.ClientConn, releas
 		case status.State == StateStopped:
 			return nil, nil, fmt.Errorf("%w: %s plugin %s", ErrStopped, s.decl.Kind, s.decl.Name)
 		case status.State == StateFailed && s.opts.Now().Before(status.RetryAt):
-			return nil, nil, fmt.Errorf("%w: %s plugin %s: %s; next try at %s", ErrFailed, s.decl.Kind, s.decl.Name,
-				status.LastError, status.RetryAt.UTC().Format(time.RFC3339))
+			return nil, nil, s.down(status)
 		}
 		s.want()
 		select {
@@ -36,6 +35,12 @@ func (s *supervisor) acquire(ctx context.Context) (conn *grpc.ClientConn, releas
 			return nil, nil, fmt.Errorf("waiting for %s plugin %s, which is %s: %w", s.decl.Kind, s.decl.Name, status.State, ctx.Err())
 		}
 	}
+}
+
+// down says why a plugin takes no calls and until when.
+func (s *supervisor) down(st Status) error {
+	return fmt.Errorf("%w: %s plugin %s: %s; next try at %s", ErrFailed, s.decl.Kind, s.decl.Name,
+		st.LastError, st.RetryAt.UTC().Format(time.RFC3339))
 }
 
 // enterCall counts the caller in, if there is a process that takes calls.
@@ -150,10 +155,11 @@ func permanent(err error) bool {
 		errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
-// drain waits for the calls in flight: as long as a call may take, but once
-// the host ends, for at most Options.DrainTimeout.
+// drain waits for the calls in flight, which all have bounds of their own: as
+// long as a stream may take, but once the host ends, for at most
+// Options.DrainTimeout.
 func (s *supervisor) drain(host context.Context) {
-	deadline := time.NewTimer(s.decl.Limits.CallTimeout)
+	deadline := time.NewTimer(max(s.opts.maxStream, s.decl.Limits.CallTimeout))
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

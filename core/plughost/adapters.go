@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -144,32 +143,6 @@ type Documents struct {
 
 // Documents returns the ingest plugins of the host.
 func (h *Host) Documents() *Documents { return &Documents{host: h} }
-
-// Recognize returns the name of the first ingest plugin that reads documents
-// with such first bytes. It asks them in the order in which they are declared,
-// built-ins last, and passes over those that fail as long as another one reads
-// the document.
-func (d *Documents) Recognize(ctx context.Context, head []byte) (format string, err error) {
-	var failed error
-	names := d.host.names(sdk.KindIngest)
-	for _, name := range names {
-		client, err := d.host.Ingester(name)
-		if err != nil {
-			return "", faultOf(err)
-		}
-		switch found, err := client.Recognize(ctx, head); {
-		case err != nil:
-			failed = fmt.Errorf("asking ingest plugin %s: %w", name, err)
-		case found != "":
-			return name, nil
-		}
-	}
-	if failed != nil {
-		return "", faultOf(failed)
-	}
-	return "", fault.New(fault.Unsupported, "no ingest plugin reads this document").
-		WithHint("formats that are read: %v; JSON must not be cut off or wrapped", names)
-}
 
 // Parse reads a whole document with the plugin that Recognize named.
 func (d *Documents) Parse(ctx context.Context, format string, r io.Reader) (model.Document, error) {

@@ -27,3 +27,18 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("after a good hour: wait %s, open %v", wait, open)
 	}
 }
+
+// TestBackoffDiffers: plugins that fell together do not rise together.
+func TestBackoffDiffers(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	waits := map[time.Duration]bool{}
+	for range 20 {
+		var b breaker
+		wait, _ := b.ended(now)
+		waits[wait] = true
+	}
+	if len(waits) < 10 {
+		t.Errorf("of 20 plugins that fell at once only %d rise at different times", len(waits))
+	}
+}

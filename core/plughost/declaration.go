@@ -42,7 +42,9 @@ type Limits struct {
 	CPU int
 	// OpenFiles is how many descriptors the process may hold.
 	OpenFiles uint64
-	// CallTimeout bounds every call but the ones that carry byte streams.
+	// CallTimeout bounds every call with one answer, and in a stream of answers
+	// the wait for each of them. A whole stream is bounded to 12 hours. What
+	// carries byte streams is not bounded.
 	CallTimeout time.Duration
 }
 

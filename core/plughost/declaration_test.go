@@ -55,10 +55,10 @@ func TestOptionsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	d := Declaration{Name: "x", Kind: sdk.KindIngest}
 	tests := map[string]Options{
-		"is not built in": {RuntimeDir: "/run/p", Declared: []Declaration{d}},
-		"declared twice":  {RuntimeDir: "/run/p", Declared: []Declaration{d, d}, Builtins: []Builtin{{sdk.KindIngest, "x"}}},
-		"runtime folder":  {RuntimeDir: "/" + strings.Repeat("x", 100)},
-		"at most":         {RuntimeDir: "relative"},
+		"no built-in of that name": {RuntimeDir: "/run/p", Declared: []Declaration{d}},
+		"declared twice":           {RuntimeDir: "/run/p", Declared: []Declaration{d, d}, Builtins: []Builtin{{sdk.KindIngest, "x"}}},
+		"runtime folder":           {RuntimeDir: "/" + strings.Repeat("x", 100)},
+		"at most":                  {RuntimeDir: "relative"},
 	}
 	for want, o := range tests {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {

@@ -16,9 +16,10 @@ type Host struct {
 	begin    chan *supervisor // to be run
 	changing sync.Mutex       // held by Reconfigure
 
-	mu    sync.Mutex
-	slots map[slotKey]*slot // all that ever were declared
-	order []*slot           // those that are, as they are declared, built-ins last
+	mu       sync.Mutex
+	slots    map[slotKey]*slot // all that ever were declared
+	reported map[string]bool   // files of the plugin folder that were warned of
+	order    []*slot           // those that are, as they are declared, built-ins last
 }
 
 type slotKey struct {
@@ -38,7 +39,7 @@ func New(opts Options) (*Host, error) {
 	}
 	h := &Host{
 		opts: opts, launcher: newLauncher(), metrics: newMetrics(),
-		begin: make(chan *supervisor), slots: map[slotKey]*slot{},
+		begin: make(chan *supervisor), slots: map[slotKey]*slot{}, reported: map[string]bool{},
 	}
 	var first []*supervisor
 	for _, d := range opts.declarations() {
@@ -54,6 +55,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := prepareRuntimeDir(h.opts.RuntimeDir); err != nil {
 		return err
 	}
+	h.reportUndeclared()
 	go h.launcher.run()
 	defer h.launcher.close()
 	var plugins sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -32,8 +33,8 @@ func TestMain(m *testing.M) {
 		servePlugin(sdk.Kind(os.Args[3]), os.Args[4])
 		return
 	}
-	if len(os.Args) > 2 && os.Args[1] == "doomed-host" {
-		doomedHost(os.Args[2])
+	if len(os.Args) > 3 && os.Args[1] == "doomed-host" {
+		doomedHost(os.Args[2], os.Args[3])
 		return
 	}
 	if len(os.Args) > 2 && os.Args[1] == "counting-host" {
@@ -62,6 +63,8 @@ func servePlugin(kind sdk.Kind, name string) {
 	case "no-handshake":
 		fmt.Println("hello, I am no plugin")
 		return
+	case "silent": // starts and says nothing
+		select {}
 	case "elsewhere":
 		fmt.Println("1|1|tcp|127.0.0.1:1|grpc|")
 		select {}
@@ -80,6 +83,9 @@ func servePlugin(kind sdk.Kind, name string) {
 		p.Registry, p.ConfigSchema = puppet{}, puppetSchema
 	case sdk.KindIngest:
 		p.Ingester = counter{}
+		if name == "hanging" {
+			p.Ingester = hanging{}
+		}
 	case sdk.KindTransport:
 		p.Streams = loopback{}
 	}
@@ -118,6 +124,8 @@ func (puppet) Repositories(ctx context.Context, cfg sdk.Config) iter.Seq2[string
 			}
 		}
 		switch c.Do {
+		case "quote":
+			yield("", fmt.Errorf("%w: get https://me:%s@registry.example", sdk.ErrUnauthorized, c.Password))
 		case "break":
 			yield("", fmt.Errorf("page 3: %w", sdk.ErrUnavailable))
 		case "hang":
@@ -225,7 +233,13 @@ func (puppet) DecodePush(_ context.Context, _ sdk.Config, event sdk.PushEvent) (
 	return []sdk.Push{{Tag: strconv.Itoa(len(event.Body))}}, nil
 }
 
-func (puppet) Diagnose(context.Context, sdk.Config) ([]sdk.Step, error) { return nil, nil }
+func (puppet) Diagnose(_ context.Context, cfg sdk.Config) ([]sdk.Step, error) {
+	var c puppetConfig
+	if err := cfg.Decode(&c); err != nil || c.Do != "leak" {
+		return nil, err
+	}
+	return []sdk.Step{{Name: "log in as " + c.Password, Detail: "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+c.Password)), Fix: "not " + c.Password}}, nil
+}
 
 // counter is an ingester that counts bytes.
 type counter struct{}
@@ -236,6 +250,11 @@ func (counter) Parse(_ context.Context, doc io.Reader, sink sdk.Sink) error {
 	n, err := io.Copy(io.Discard, doc)
 	return errors.Join(err, sink.Subject(sdk.Subject{Tool: strconv.FormatInt(n, 10)}))
 }
+
+// hanging is an ingester that never answers.
+type hanging struct{ counter }
+
+func (hanging) Recognize(context.Context, []byte) (string, error) { select {} }
 
 // loopback is a transport over plain TCP.
 type loopback struct{}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -44,7 +45,10 @@ type Options struct {
 	DrainTimeout  time.Duration // for calls in flight at the end; default 5 s
 	StopGrace     time.Duration // for a polite end before SIGKILL; default 3 s
 
-	protocol int // the present version of the contract; a test's host is of another time
+	protocol  int           // the present version of the contract; a test's host is of another time
+	maxStream time.Duration // see the constant; a test's is shorter
+
+	recognition recognition
 }
 
 // Builtin names one plugin that this program serves itself.
@@ -78,6 +82,12 @@ func (o Options) withDefaults() (Options, error) {
 	if o.HealthMisses == 0 {
 		o.HealthMisses = 3
 	}
+	if o.recognition == (recognition{}) {
+		o.recognition = defaultRecognition()
+	}
+	if o.maxStream == 0 {
+		o.maxStream = maxStream
+	}
 	if o.protocol == 0 {
 		o.protocol = sdk.ProtocolVersion
 	}
@@ -104,13 +114,25 @@ func (o Options) validate() error {
 		}
 		seen[k] = true
 		if d.Path == "" && !slices.Contains(o.Builtins, Builtin{Kind: d.Kind, Name: d.Name}) {
-			errs = append(errs, fmt.Errorf("plugin %s/%s has no path and is not built in", d.Kind, d.Name))
+			errs = append(errs, o.notBuiltin(d))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("plughost: %w", err)
 	}
 	return nil
+}
+
+// notBuiltin says what a declaration without a path may name.
+func (o Options) notBuiltin(d Declaration) error {
+	var names []string
+	for _, b := range o.Builtins {
+		if b.Kind == d.Kind {
+			names = append(names, b.Name)
+		}
+	}
+	return fault.New(fault.Invalid, "plugin %s/%s has no path, and no built-in of that name runs as a process", d.Kind, d.Name).
+		WithHint("give path and sha256 of its executable, or, to set env and limits of a built-in, its name; of kind %s there are %v", d.Kind, names)
 }
 
 // declarations are the declared plugins and the built-ins nobody redeclared.

@@ -169,16 +169,33 @@ func TestFrozenPluginDoesNotHoldUpTheEnd(t *testing.T) {
 	}
 }
 
-// TestNoOrphans kills a host without warning and expects its plugin to die.
+// TestNoOrphans kills a host without warning and expects its plugin to die, by
+// the kernel's hand: the one without the SDK does not look for its parent.
+// Until then the plugin has nothing to read, whatever the host's input is.
 func TestNoOrphans(t *testing.T) {
 	t.Parallel()
+	for _, name := range []string{"puppet", "raw-registry"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			noOrphan(t, name)
+		})
+	}
+}
+
+func noOrphan(t *testing.T, name string) {
+	t.Helper()
 	path, _ := self(t)
 	dir, err := os.MkdirTemp("", "ph")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	host := exec.Command(path, "doomed-host", dir)
+	host := exec.Command(path, "doomed-host", dir, name)
+	in, err := host.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
 	out, err := host.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +213,9 @@ func TestNoOrphans(t *testing.T) {
 	}
 	if err := syscall.Kill(pid, 0); err != nil {
 		t.Fatalf("the plugin does not run: %v", err)
+	}
+	if input, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/fd/0"); err != nil || input != os.DevNull {
+		t.Errorf("the plugin's standard input is %q, %v", input, err)
 	}
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -258,21 +278,16 @@ func countingHost(dir string) {
 }
 
 // doomedHost runs a host, prints the pid of its plugin and waits to be killed.
-func doomedHost(dir string) {
-	h, err := New(Options{Builtins: []Builtin{{sdk.KindRegistry, "puppet"}}, RuntimeDir: dir + "/p"})
+func doomedHost(dir, name string) {
+	h, err := New(Options{Builtins: []Builtin{{sdk.KindRegistry, name}}, RuntimeDir: dir + "/p"})
+	if err == nil {
+		go func() { _ = h.Run(context.Background()) }()
+		_, err = h.Describe(context.Background(), sdk.KindRegistry, name)
+	}
 	if err != nil {
-		os.Stdout.WriteString(err.Error() + "\n")
+		fmt.Println(err)
 		return
 	}
-	go func() { _ = h.Run(context.Background()) }()
-	r, err := h.Registry("puppet")
-	if err == nil {
-		var c sdk.Credential
-		c, err = r.Credential(context.Background(), nil, "")
-		os.Stdout.WriteString(c.Username + "\n")
-	}
-	if err != nil {
-		os.Stdout.WriteString(err.Error() + "\n")
-	}
+	fmt.Println(h.Plugins()[0].PID)
 	select {}
 }

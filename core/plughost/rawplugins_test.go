@@ -29,6 +29,11 @@ func rawPlugins() map[string]func() {
 				ingestv1.RegisterIngestServiceServer(s, rawIngest{})
 			})
 		},
+		"moody": func() {
+			serveRaw(about("moody", basev1.Kind_KIND_REGISTRY), func(s *grpc.Server) {
+				registryv1.RegisterRegistryServiceServer(s, rawRegistry{})
+			})
+		},
 		"shouting": func() { // instead of a handshake
 			for {
 				_, _ = os.Stdout.WriteString(strings.Repeat("x", 1<<16))
@@ -106,8 +111,14 @@ func (r rawBase) Describe(context.Context, *basev1.DescribeRequest) (*basev1.Des
 	return r.d, nil
 }
 
-func (rawBase) Health(context.Context, *basev1.HealthRequest) (*basev1.HealthResponse, error) {
-	return &basev1.HealthResponse{}, nil
+// Health tells what is in the file that MOOD names; "none" is no answer at all.
+func (rawBase) Health(ctx context.Context, _ *basev1.HealthRequest) (*basev1.HealthResponse, error) {
+	mood, _ := os.ReadFile(os.Getenv("MOOD"))
+	if string(mood) == "none" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return &basev1.HealthResponse{Problem: string(mood)}, nil
 }
 
 // rawRegistry never ends a listing and sends messages of any size.

@@ -45,6 +45,7 @@ func (h *Host) Reconfigure(ctx context.Context, declared []Declaration) error {
 			s.retire()
 		}
 	}
+	h.reportUndeclared()
 	return nil
 }
 

@@ -40,7 +40,11 @@ func (s *slot) Invoke(ctx context.Context, method string, args, reply any, opts 
 				return err
 			}
 		}
-		return p.Invoke(ctx, method, args, reply, opts...)
+		err := p.Invoke(ctx, method, args, reply, opts...)
+		if err == nil {
+			p.maskAnswer(reply)
+		}
+		return err
 	})
 }
 
@@ -94,7 +98,7 @@ func (s *supervisor) admit(cfg sdk.Config) error {
 	if err := schema.Validate(cfg); err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	s.secrets.add(schema.Secrets(cfg)...)
+	s.learn(schema, cfg)
 	return nil
 }
 
@@ -159,6 +163,7 @@ func (c *checkedStream) RecvMsg(m any) error {
 	if err := c.ClientStream.RecvMsg(m); err != nil {
 		return c.plugin.cleanse(err)
 	}
+	c.plugin.maskAnswer(m)
 	if message, ok := m.(proto.Message); ok && !c.unlimited {
 		if c.received += proto.Size(message); c.received > maxAnswer {
 			return status.Errorf(codes.ResourceExhausted, "the plugin answers with more than %d bytes", int64(maxAnswer))

@@ -26,6 +26,7 @@ type supervisor struct {
 	metrics  *metrics
 	calls    calls
 	secrets  masker
+	short    sync.Once // says that a secret is too short to be masked
 
 	wanted  chan struct{} // somebody needs the plugin
 	retired chan struct{} // closed when another supervisor has taken over
@@ -52,9 +53,7 @@ func newSupervisor(d Declaration, opts Options, l *launcher, m *metrics) *superv
 		changed: make(chan struct{}),
 	}
 	s.calls.observe = m.observer(d.Kind, d.Name)
-	for _, value := range d.Env {
-		s.secrets.add(value.Reveal())
-	}
+	s.learnEnvironment()
 	return s
 }
 
@@ -150,7 +149,7 @@ func (s *supervisor) starting() {
 func (s *supervisor) serve(ctx, host context.Context, inst *instance) (wait time.Duration, open bool) {
 	s.enter(StateReady, func(st *Status) {
 		st.PID, st.Protocol, st.RetryAt = inst.proc.pid, inst.client.NegotiatedVersion(), time.Time{}
-		st.Version, st.Capabilities = inst.about.Version, inst.about.Capabilities
+		st.Version, st.Capabilities = s.secrets.mask(inst.about.Version), inst.about.Capabilities
 		s.conn, s.about, s.schema = inst.conn, inst.about, inst.schema
 	})
 	s.log.InfoContext(ctx, "plugin ready", "pid", inst.proc.pid, "version", inst.about.Version)

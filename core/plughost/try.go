@@ -30,8 +30,11 @@ func Try(ctx context.Context, d Declaration, suite sdktest.Options, opts Options
 	s := newSupervisor(d, opts, launcher, newMetrics())
 	inst, err := s.launch(ctx)
 	if err != nil {
-		return sdktest.Report{Results: []sdktest.Result{startResult(err)}}, ctx.Err()
+		report.Results = []sdktest.Result{startResult(err)}
+		s.maskReport(&report)
+		return report, ctx.Err()
 	}
+	s.learn(inst.schema, suite.Config)
 	report = sdktest.Check(ctx, inst.conn, suite)
 	report.Results = append([]sdktest.Result{startResult(nil)}, report.Results...)
 	for _, look := range []func() sdktest.Result{ // in this order
@@ -41,6 +44,7 @@ func Try(ctx context.Context, d Declaration, suite sdktest.Options, opts Options
 	} {
 		report.Results = append(report.Results, look())
 	}
+	s.maskReport(&report)
 	return report, ctx.Err()
 }
 

@@ -3,6 +3,7 @@ package plughost
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,6 +85,17 @@ func TestTryBadPlugins(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTryMasks: what the plugin quotes of the configuration that it is tried
+// with is not in the report.
+func TestTryMasks(t *testing.T) {
+	t.Parallel()
+	report := try(t, sdk.KindRegistry, "puppet", sdktest.Options{Config: sdk.Config(`{"do":"quote","password":"correct-horse"}`)})
+	text := fmt.Sprintf("%+v", report)
+	if report.OK() || !strings.Contains(text, mask) || strings.Contains(text, "correct-horse") {
+		t.Errorf("%s", text)
 	}
 }
 

@@ -84,7 +84,43 @@ func (t scannedTest) saw(_ *Subject, f *Facts, _ Truth) string {
 	return noResult
 }
 
-const noResult = "no result is known here"
+// flaggedTest asks whether an image holds credentials or set-id files.
+type flaggedTest struct{ want bool }
+
+func (t flaggedTest) holds(_ *Subject, f *Facts) Truth {
+	found := Unknown
+	switch {
+	case positive(f.Secrets) || positive(f.SetIDs):
+		found = Yes
+	case f.Secrets != nil && f.SetIDs != nil:
+		found = No
+	}
+	if t.want {
+		return found
+	}
+	return not(found)
+}
+
+func positive(n *int) bool { return n != nil && *n > 0 }
+
+func (t flaggedTest) saw(_ *Subject, f *Facts, _ Truth) string {
+	if f.Scanned == ScannedNot {
+		return noResult
+	}
+	return number(f.Secrets, "secrets") + ", " + number(f.SetIDs, "set-id files")
+}
+
+func number(n *int, of string) string {
+	if n == nil {
+		return of + " were not looked for"
+	}
+	return strconv.Itoa(*n) + " " + of
+}
+
+const (
+	noResult = "no result is known here"
+	unjudged = ", but the distribution's packages could not be judged"
+)
 
 type countTest struct {
 	count   func(model.Counts) int
@@ -97,19 +133,35 @@ func (t countTest) holds(_ *Subject, f *Facts) Truth {
 	if f.Scanned == ScannedNot {
 		return Unknown
 	}
-	if t.atLeast {
-		return truth(t.count(f.Counts) >= t.n)
+	found := t.seen(f)
+	switch {
+	case t.atLeast && found < t.n && f.Incomplete, !t.atLeast && found <= t.n && f.Incomplete:
+		return Unknown // there may be more
+	case t.atLeast:
+		return truth(found >= t.n)
 	}
-	return truth(t.count(f.Counts) <= t.n)
+	return truth(found <= t.n)
+}
+
+// seen is the number that the test compares: our own scan's, but for "at most",
+// which nobody's report may contradict.
+func (t countTest) seen(f *Facts) int {
+	if t.atLeast {
+		return t.count(f.Counts)
+	}
+	return max(t.count(f.Counts), t.count(f.Most))
 }
 
 func (t countTest) saw(_ *Subject, f *Facts, _ Truth) string {
 	if f.Scanned == ScannedNot {
 		return noResult
 	}
-	found := strconv.Itoa(t.count(f.Counts)) + " found"
+	found := strconv.Itoa(t.seen(f)) + " found"
 	if f.Scanned == ScannedCI {
 		found += " (ci)"
+	}
+	if f.Incomplete {
+		found += unjudged
 	}
 	return found
 }
@@ -141,7 +193,7 @@ func (t cveTest) holds(_ *Subject, f *Facts) Truth {
 	default:
 		found = slices.ContainsFunc(t.values, func(p pattern) bool { _, ok := f.CVEs.find(p); return ok })
 	}
-	if !found && f.CVEs.Partial {
+	if !found && (f.CVEs.Partial || f.Incomplete) {
 		return Unknown
 	}
 	return truth(found)
@@ -153,8 +205,10 @@ func (t cveTest) saw(_ *Subject, f *Facts, found Truth) string {
 		return noResult
 	case found == Yes:
 		return "found " + strings.Join(t.named(f), ", ")
-	case found == Unknown:
+	case found == Unknown && f.CVEs.Partial:
 		return "the finding list has not arrived"
+	case found == Unknown:
+		return "not found" + unjudged
 	}
 	return "not found"
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,7 +43,9 @@ func kinds() map[string]kind {
 		"imageRegistry": {listed, listed, compileHost, true},
 		"namespace":     {listed, listed, compileNamespace, false},
 		"imageScanned":  {equal, equal, compileScanned, false},
-		cveNames:        {sets, sets, compileCVEs, false},
+		// NeuVector's word for an image with credentials or set-id files in it.
+		"imageCompliance": {equal, equal, compileFlagged, false},
+		cveNames:          {sets, sets, compileCVEs, false},
 		"cveCriticalCount": {least, most, compileCount(model.Critical,
 			func(c model.Counts) int { return c.Critical }), false},
 		"cveHighCount": {least, most, compileCount(model.High,
@@ -121,6 +124,13 @@ func compileScanned(_ string, values []string) (test, error) {
 		return nil, fmt.Errorf("the value is one of %s", strings.Join(known, ", "))
 	}
 	return scannedTest{values[0]}, nil
+}
+
+func compileFlagged(_ string, values []string) (test, error) {
+	if len(values) != 1 || values[0] != "true" && values[0] != "false" {
+		return nil, errors.New("the value is true or false")
+	}
+	return flaggedTest{values[0] == "true"}, nil
 }
 
 func compileCVEs(op string, values []string) (test, error) {

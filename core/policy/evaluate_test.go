@@ -53,6 +53,60 @@ func outcomeOf(kind RuleType, s *Subject, criteria ...Criterion) string {
 	return Compile([]Rule{rule(1000, UserCreated, kind, criteria...)}).Evaluate(s, Protect).Trace[0].Outcome
 }
 
+// What was not found in an image whose distribution nobody could judge is unknown,
+// to denials and to exceptions.
+func TestWhatCouldNotBeJudgedIsUnknown(t *testing.T) {
+	t.Parallel()
+	const yes, no, unknown = "match", "no match", "unknown"
+	part := own(model.Counts{High: 2}, "CVE-2024-1")
+	part.Incomplete = true
+	tests := []struct {
+		kind RuleType
+		crit Criterion
+		want string
+	}{
+		{Deny, crit("cveHighCount", ">=", "2"), yes},
+		{Deny, crit("cveHighCount", ">=", "3"), unknown},
+		{Exception, crit("cveHighCount", "<=", "2"), unknown},
+		{Exception, crit("cveHighCount", "<=", "1"), no},
+		{Deny, crit("cveNames", "containsAny", "CVE-2024-1"), yes},
+		{Deny, crit("cveNames", "containsAny", "CVE-2024-2"), unknown},
+		{Exception, crit("cveNames", "notContainsAny", "CVE-2024-2"), unknown},
+		{Exception, crit("cveNames", "notContainsAny", "CVE-2024-1"), no},
+	}
+	for _, tt := range tests {
+		if got := outcomeOf(tt.kind, subject(t, "web", part), tt.crit); got != tt.want {
+			t.Errorf("%s %+v: %s, want %s", tt.kind, tt.crit, got, tt.want)
+		}
+	}
+}
+
+func TestFlaggedImages(t *testing.T) {
+	t.Parallel()
+	const yes, no, unknown = "match", "no match", "unknown"
+	n := func(n int) *int { return &n }
+	for name, tt := range map[string]struct {
+		secrets, setIDs *int
+		want            string
+	}{
+		"both sought, none found":         {n(0), n(0), no},
+		"a secret":                        {n(1), n(0), yes},
+		"a set-id file, secrets unsought": {nil, n(2), yes},
+		"none found, secrets unsought":    {nil, n(0), unknown},
+		"nothing sought":                  {nil, nil, unknown},
+	} {
+		f := own(model.Counts{})
+		f.Secrets, f.SetIDs = tt.secrets, tt.setIDs
+		if got := outcomeOf(Deny, subject(t, "web", f), crit("imageCompliance", "=", "true")); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+		inverse := map[string]string{yes: no, no: yes, unknown: unknown}[tt.want]
+		if got := outcomeOf(Exception, subject(t, "web", f), crit("imageCompliance", "=", "false")); got != inverse {
+			t.Errorf("%s: not flagged is %s, want %s", name, got, inverse)
+		}
+	}
+}
+
 func TestCriteria(t *testing.T) {
 	t.Parallel()
 	const yes, no, unknown = "match", "no match", "unknown"

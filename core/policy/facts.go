@@ -33,7 +33,16 @@ type Facts struct {
 	Digest  model.Digest // empty when nothing is known under the name
 	Scanned Scanned
 	Counts  model.Counts // meaningful unless ScannedNot
-	CVEs    CVESet
+	// Most are the greatest counts that anybody reports: what an exception for few
+	// findings looks at.
+	Most model.Counts
+	// Incomplete says that the distribution's packages could not be judged: what was
+	// found is true, what was not found is unknown.
+	Incomplete bool
+	// Secrets and SetIDs count the credentials and set-id files that were seen; nil
+	// where nobody looked.
+	Secrets, SetIDs *int
+	CVEs            CVESet
 }
 
 // KnownVerdict is a verdict with where it came from and whether its finding

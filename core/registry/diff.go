@@ -13,7 +13,7 @@ const attestation = "an attestation or another artifact, not an image"
 // alone: the same knowledge gives the same answer however often it is asked.
 func (s *Service) judge(it model.ListedItem, k model.DigestState) model.ListedItem {
 	switch {
-	case k.Status == model.ImageUnsupported:
+	case k.Status == model.ImageUnsupported && !k.Attached:
 		it.State, it.Reason = model.JobUnsupported, k.Reason
 	case k.Status == model.ImageFinished && k.Analyzers == s.Analyzers && !k.Stale:
 		it.State = model.JobUnchanged
@@ -30,7 +30,7 @@ func (s *Service) expand(repository string, platforms []string, ix model.Index, 
 		it := model.ListedItem{Repository: repository, Digest: c.Digest, Platform: c.Platform}
 		switch {
 		case c.Platform == (model.Platform{OS: "unknown", Architecture: "unknown"}):
-			it.State, it.Reason = model.JobUnsupported, attestation
+			it.State, it.Reason, it.Attached = model.JobUnsupported, attestation, true
 		case !selects(platforms, c.Platform):
 			continue
 		default:

@@ -124,7 +124,9 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 // digest, which saves a request for each, or else to be resolved.
 func (l *list) tags(ctx context.Context, in <-chan string, unresolved, found chan<- model.ListedImage) error {
 	for repository := range in {
+		shown := 0
 		yield := func(img model.ListedImage) error {
+			shown++
 			img.Repository = repository
 			if !l.filters.takes(img) || !l.first(img) {
 				return ctx.Err()
@@ -138,7 +140,7 @@ func (l *list) tags(ctx context.Context, in <-chan string, unresolved, found cha
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && !l.emptied(repository, err):
+		case err != nil && (shown > 0 || !l.emptied(err)):
 			l.fail(fmt.Errorf("list tags of %s: %w", repository, err))
 		}
 	}
@@ -161,10 +163,10 @@ func (l *list) count() {
 	l.listed++
 }
 
-// emptied says that a repository of the catalog has no tags: registries answer
-// "not found" when the last one was deleted. A repository that was asked for by
-// name is expected to exist.
-func (l *list) emptied(repository string, err error) bool {
+// emptied says that a repository of the catalog, of which nothing was shown, has
+// no tags: registries answer "not found" when the last one was deleted. A
+// repository that was asked for by name is expected to exist.
+func (l *list) emptied(err error) bool {
 	return len(l.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound
 }
 

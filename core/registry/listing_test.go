@@ -32,6 +32,11 @@ func TestOnlyACompleteListingForgetsTags(t *testing.T) {
 		"tag list breaks": {func(f *fakeLister) {
 			f.afterTag = func(repository, _ string) error { return failAt("b", boom)(repository) }
 		}, all, "list tags of b: connection reset", "3 2 1 0 0"},
+		"tag list ends as not found": {func(f *fakeLister) {
+			f.afterTag = func(repository, _ string) error {
+				return failAt("a", fault.New(fault.NotFound, "no such page"))(repository)
+			}
+		}, all, "list tags of a: no such page", "3 2 1 0 0"},
 		"one tag cannot be read": {func(f *fakeLister) {
 			f.resolve = func(repository, _ string) error { return failAt("a", boom)(repository) }
 		}, all, "read a:1: connection reset", "2 2 0 0 0"},
@@ -147,6 +152,55 @@ func TestAnIndexIsItsChildren(t *testing.T) {
 	if err != nil || st.Images != 2 {
 		t.Errorf("%d images, error %v; want the two that are images", st.Images, err)
 	}
+}
+
+// Whoever writes an index may name any digest as what is no image. That hides
+// nothing: not in the run that meets the index first, and not in later ones.
+func TestAnIndexCannotHideAnImage(t *testing.T) {
+	t.Parallel()
+	hostile := model.Index{Digest: digest("hostile"), Children: []model.IndexChild{
+		{Digest: digest("victim"), Platform: model.Platform{OS: "unknown", Architecture: "unknown"}},
+	}}
+	t.Run("the index first", func(t *testing.T) {
+		t.Parallel()
+		h := open(t, options{})
+		h.add(t, model.Registry{Name: "shop", Filters: []string{"evil/*"}})
+		h.lister.set("evil/index", "1", "hostile")
+		h.lister.set("web", "1", "victim")
+		run := h.list(t, "shop")
+		if err := h.Expand(t.Context(), run.ID, "shop", "evil/index", hostile); err != nil {
+			t.Fatal(err)
+		}
+		if run = h.run(t, "shop", run.ID); counters(run) != "1 0 0 1 0" {
+			t.Errorf("the index alone: %s", counters(run))
+		}
+		h.add(t, model.Registry{Name: "all"})
+		run = h.list(t, "all")
+		h.work(t, scanned)
+		if run = h.run(t, "all", run.ID); run.State != model.RunDone || counters(run) != "1 1 0 0 0" {
+			t.Errorf("the image by its own tag: %s, %s", run.State, counters(run))
+		}
+	})
+	t.Run("in one run", func(t *testing.T) {
+		t.Parallel()
+		h := open(t, options{})
+		h.add(t, model.Registry{Name: "shop"})
+		h.lister.set("evil/index", "1", "hostile")
+		run := h.list(t, "shop")
+		if err := h.Expand(t.Context(), run.ID, "shop", "evil/index", hostile); err != nil {
+			t.Fatal(err)
+		}
+		h.lister.set("web", "1", "victim")
+		run = h.list(t, "shop") // knows the index, and meets it first
+		h.work(t, scanned)
+		if run = h.run(t, "shop", run.ID); run.State != model.RunDone || counters(run) != "1 1 0 0 0" {
+			t.Errorf("%s, %s", run.State, counters(run))
+		}
+		run = h.list(t, "shop")
+		if run = h.run(t, "shop", run.ID); counters(run) != "1 0 1 0 0" {
+			t.Errorf("the next run: %s", counters(run))
+		}
+	})
 }
 
 func TestStopEndsAListingAndForgetsWhatWaits(t *testing.T) {

@@ -110,7 +110,7 @@ func (p *preview) tagsOf(ctx context.Context, lister Lister, repository string) 
 		}
 		return ctx.Err()
 	})
-	if errors.Is(err, errEnough) || len(p.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound {
+	if errors.Is(err, errEnough) || seen == 0 && len(p.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound {
 		return nil // NotFound: its last tag was deleted
 	}
 	return err

@@ -5,11 +5,16 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/scanner/compliance"
+	"github.com/muster-sec/muster/scanner/eol"
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/match"
+	"github.com/muster-sec/muster/scanner/secrets"
 )
 
 // resultOf converts what a scanner found into what is stored.
@@ -60,19 +65,53 @@ func matchImage(m Matcher, inv inventory.Inventory, sets match.Sets) (model.Rema
 	if err != nil {
 		return model.Rematched{}, fmt.Errorf("match %s: %w", inv.Image.Digest, err)
 	}
+	unjudged, err := m.Gaps(inv, sets)
+	if err != nil {
+		return model.Rematched{}, fmt.Errorf("match %s: %w", inv.Image.Digest, err)
+	}
 	findings := make([]model.Finding, len(matched))
 	for i, f := range matched {
 		findings[i] = findingOf(f, inv.OS)
 	}
-	list := model.NewFindingList(findings)
-	return model.Rematched{
-		Findings: list,
-		Verdict: model.Verdict{
-			Digest: model.Digest(inv.Image.Digest), ImageID: model.Digest(inv.Image.ImageID), Source: model.SourceScan,
-			Counts: model.CountFindings(list.Findings), RunAsRoot: model.Image{User: inv.Image.User}.RunsAsRoot(),
-			OS: osOf(inv.OS), DB: m.Version(), Findings: list.Hash,
-		},
-	}, nil
+	v := verdictOf(inv)
+	var gaps []model.Gap
+	for _, g := range unjudged {
+		gaps = append(gaps, model.Gap{Stream: g.Stream, Packages: g.Packages, Reason: g.Reason})
+		v.Incomplete = v.Incomplete || g.Distribution
+	}
+	list := model.NewFindingList(findings, gaps...)
+	v.Counts, v.DB, v.Findings = model.CountFindings(list.Findings), m.Version(), list.Hash
+	return model.Rematched{Findings: list, Verdict: v}, nil
+}
+
+// verdictOf is what an inventory says without a database.
+func verdictOf(inv inventory.Inventory) model.Verdict {
+	v := model.Verdict{
+		Digest: model.Digest(inv.Image.Digest), ImageID: model.Digest(inv.Image.ImageID), Source: model.SourceScan,
+		RunAsRoot: model.Image{User: inv.Image.User}.RunsAsRoot(), OS: osOf(inv.OS),
+	}
+	if end, known := eol.Of(inv.OS); known {
+		v.EndOfLife = end.Format(time.DateOnly)
+	}
+	if v.SetIDsSought = slices.Contains(inv.Sought, inventory.SetIDSighting); v.SetIDsSought {
+		v.SetIDs = count(inv.Sightings, inventory.SetIDSighting)
+	}
+	if v.SecretsSought = slices.Contains(inv.Sought, inventory.SecretSighting); v.SecretsSought {
+		v.Secrets = count(inv.Sightings, inventory.SecretSighting) + len(compliance.Configured(inv.Image, secrets.New()))
+	}
+	return v
+}
+
+// count counts sightings. Secrets that an upper layer deletes count: whoever has
+// the image has them. Squashing keeps no deleted set-id files.
+func count(sightings []inventory.PlacedSighting, kind inventory.SightingKind) int {
+	n := 0
+	for _, s := range sightings {
+		if s.Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 func findingOf(f match.Finding, os inventory.OS) model.Finding {
@@ -128,6 +167,10 @@ func answersOf(found Found, m Matcher) (map[string]string, error) {
 	return answers, nil
 }
 
+// uncovered is the answer of a database that has nothing about the stream. It is
+// an answer of its own, so that images are computed anew when that changes.
+const uncovered = "-"
+
 // answerTo is what the database says about a key, in a form that changes with
 // it: a hash of everything, then the vulnerabilities' ids. Empty for nothing.
 func answerTo(m Matcher, key match.Key) (string, error) {
@@ -139,6 +182,13 @@ func answerTo(m Matcher, key match.Key) (string, error) {
 		return "", fmt.Errorf("look up %s: %w", key, err)
 	}
 	if len(found) == 0 {
+		covered, err := m.Covers(key)
+		if err != nil {
+			return "", fmt.Errorf("look up %s: %w", key, err)
+		}
+		if !covered {
+			return uncovered, nil
+		}
 		return "", nil
 	}
 	body, err := json.Marshal(found)

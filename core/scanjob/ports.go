@@ -44,7 +44,9 @@ type Matched interface {
 	// MatchedImages yields every image with an inventory; keys are sorted.
 	MatchedImages(ctx context.Context, yield func(m model.MatchedImage) error) error
 	// SaveMatched writes new answers for images whose findings changed.
-	SaveMatched(ctx context.Context, changed []model.Rematched) error
+	SaveMatched(ctx context.Context, changed []model.Rematched) (model.SavedMatches, error)
+	// MemberCount is how many clusters receive what is federated.
+	MemberCount(ctx context.Context) (int, error)
 	// EndMatch says that all findings now answer to the database.
 	EndMatch(ctx context.Context, db model.DBVersion, answers map[int64]string, stale []model.Digest) error
 }
@@ -72,7 +74,11 @@ type Scanner interface {
 type Matcher interface {
 	Version() model.DBVersion
 	Findings(key match.Key) ([]match.Vulnerability, error)
+	// Covers says whether a key without findings means anything.
+	Covers(key match.Key) (bool, error)
 	Image(inv inventory.Inventory, sets match.Sets) ([]match.Finding, error)
+	// Gaps are what of an image could not be judged.
+	Gaps(inv inventory.Inventory, sets match.Sets) ([]match.Gap, error)
 }
 
 // Layers keeps analyses of layers. core/store is one.

@@ -35,6 +35,7 @@ type rematch struct {
 	answers  map[int64]string // their answers
 	appeared int              // vulnerabilities of a package version that are new
 	vanished int              // and those that are gone
+	saved    model.SavedMatches
 
 	sets setCache
 }
@@ -91,8 +92,7 @@ func (r *rematch) run(ctx context.Context) error {
 	if err := r.end(ctx, stale); err != nil {
 		return err
 	}
-	r.report(ctx, len(touched), len(stale))
-	return nil
+	return r.report(ctx, len(stale))
 }
 
 // storedKey is a match key with the answer it had.
@@ -198,7 +198,9 @@ func (r *rematch) replace(ctx context.Context, part []model.Digest) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return r.Matched.SaveMatched(ctx, results)
+	saved, err := r.Matched.SaveMatched(ctx, results)
+	r.saved.Images, r.saved.Federated = r.saved.Images+saved.Images, r.saved.Federated+saved.Federated
+	return err
 }
 
 // end makes the matcher's database the one that everything answers to, unless
@@ -231,18 +233,28 @@ func (r *rematch) compute(ctx context.Context, digest model.Digest) (model.Remat
 	return result, errors.Join(err, problem)
 }
 
-func (r *rematch) report(ctx context.Context, touched, stale int) {
+// report says what the new database changed, here and on managed clusters.
+func (r *rematch) report(ctx context.Context, stale int) error {
+	clusters := min(r.saved.Images, 1) // this one
+	if r.saved.Federated > 0 {
+		members, err := r.Matched.MemberCount(ctx)
+		if err != nil {
+			return err
+		}
+		clusters += members
+	}
 	r.Logger.InfoContext(ctx, "findings answer to a new vulnerability database", "revision", r.db.Revision,
 		"db_updated_at", r.db.UpdatedAt, "package_versions_changed", len(r.answers), "vulnerabilities_new", r.appeared,
-		"vulnerabilities_vanished", r.vanished, "images_touched", touched, "images_left_alone", stale, "took", r.Now().Sub(r.started))
+		"vulnerabilities_vanished", r.vanished, "images_touched", r.saved.Images, "clusters_touched", clusters, "images_left_alone", stale, "took", r.Now().Sub(r.started))
 	err := r.Auditor.Audit(ctx, model.AuditEvent{
 		Time: r.Now(), Actor: model.System().Name, Action: "vulnerability-db.rematch", Target: r.db.Revision,
-		Outcome: fmt.Sprintf("%d images touched; in %d package versions %d vulnerabilities are new and %d vanished",
-			touched, len(r.answers), r.appeared, r.vanished),
+		Outcome: fmt.Sprintf("%d images and %d clusters touched; in %d package versions %d vulnerabilities are new and %d vanished",
+			r.saved.Images, clusters, len(r.answers), r.appeared, r.vanished),
 	})
 	if err != nil {
 		r.Logger.ErrorContext(ctx, "audit event lost", "action", "vulnerability-db.rematch", "error", err)
 	}
+	return nil
 }
 
 // setCacheSize bounds the package sets that a re-match keeps in memory. Base

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/match"
 )
 
 // scan scans digests to the end, without a matcher unless one is in use.
@@ -77,11 +78,53 @@ func TestANewDatabaseTouchesOnlyWhatItChanges(t *testing.T) {
 		t.Error("a re-match pulled an image")
 	}
 	events, _, err := h.store.AuditEvents(t.Context(), "", 1)
-	want := "1 images touched; in 1 package versions 0 vulnerabilities are new and 1 vanished"
+	want := "1 images and 1 clusters touched; in 1 package versions 0 vulnerabilities are new and 1 vanished"
 	if err != nil || len(events) != 1 || events[0].Outcome != want {
 		t.Errorf("audit trail %+v, error %v, want %q", events, err, want)
 	}
 }
+
+// A database that learns of a distribution makes results complete, although it
+// finds nothing in the image.
+func TestWhatNobodyCouldJudgeIsSaid(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.register(t, model.Registry{Name: "shop", RescanAfterDBUpdate: true})
+	image := h.image("image", pkg("musl", "1.2.4-r0"))
+	h.UseMatcher(matcher{match.New(blind{}), "1"})
+	h.scan(t, "shop", image)
+	list := func() (model.FindingList, model.Verdict) {
+		known, err := h.store.Verdicts(t.Context(), image)
+		if err != nil || len(known) != 1 {
+			t.Fatalf("%d verdicts, %v", len(known), err)
+		}
+		found, err := h.store.FindingList(t.Context(), known[0].Findings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found, known[0].Verdict
+	}
+	found, v := list()
+	want := []model.Gap{{Stream: "alpine 3.20", Packages: 1, Reason: "which the vulnerability database has nothing about"}}
+	if diff := cmp.Diff(want, found.Gaps); diff != "" || !v.Incomplete {
+		t.Errorf("incomplete %v, gaps (-want +got):\n%s", v.Incomplete, diff)
+	}
+	if v.EndOfLife != "2026-04-01" || v.SecretsSought || v.SetIDsSought {
+		t.Errorf("verdict %+v", v)
+	}
+	h.UseMatcher(newMatcher("2", database{"other": {"CVE-1": "1"}}))
+	if err := h.Rematch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found, v = list(); len(found.Gaps) > 0 || v.Incomplete {
+		t.Errorf("the database knows the release now: %+v, gaps %v", v, found.Gaps)
+	}
+}
+
+// blind is a database that knows nothing about anything.
+type blind struct{ database }
+
+func (blind) Buckets() []string { return nil }
 
 func TestARegistryMayAskToBeLeftAlone(t *testing.T) {
 	t.Parallel()
@@ -181,9 +224,9 @@ type breaking struct {
 	after int
 }
 
-func (b *breaking) SaveMatched(ctx context.Context, changed []model.Rematched) error {
+func (b *breaking) SaveMatched(ctx context.Context, changed []model.Rematched) (model.SavedMatches, error) {
 	if b.after == 0 {
-		return errBroken
+		return model.SavedMatches{}, errBroken
 	}
 	return b.Matched.SaveMatched(ctx, changed)
 }

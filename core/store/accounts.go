@@ -118,10 +118,12 @@ func (s *Store) SetPasswordHash(ctx context.Context, username, passwordHash stri
 
 // SetRole gives an account another role.
 func (s *Store) SetRole(ctx context.Context, username string, role model.Role) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.Exec(`UPDATE accounts SET role = ? WHERE username = ?`, role, username)
-		return oneRow(res, err, func() error { return noAccount(username) })
-	})
+	return s.write(ctx, func(tx *sql.Tx) error { return setRole(tx, username, role) })
+}
+
+func setRole(tx *sql.Tx, username string, role model.Role) error {
+	res, err := tx.Exec(`UPDATE accounts SET role = ? WHERE username = ?`, role, username)
+	return oneRow(res, err, func() error { return noAccount(username) })
 }
 
 func noAccount(username string) error {

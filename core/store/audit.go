@@ -30,11 +30,9 @@ func (s *Store) Audit(ctx context.Context, e model.AuditEvent) error {
 // AuditEvents gives up to limit events, newest first, and the cursor of the
 // page after them ("" at the end). An empty cursor is the first page.
 func (s *Store) AuditEvents(ctx context.Context, cursor string, limit int) (events []model.AuditEvent, next string, err error) {
-	before := int64(math.MaxInt64)
-	if cursor != "" {
-		if before, err = strconv.ParseInt(cursor, 10, 64); err != nil {
-			return nil, "", fault.New(fault.Invalid, "%q is not a cursor of this list", cursor)
-		}
+	before, err := beforeID(cursor)
+	if err != nil {
+		return nil, "", err
 	}
 	rows, err := s.reads.QueryContext(ctx, `SELECT id, at, actor, action, target, outcome FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?`, before, limit)
 	if err != nil {
@@ -56,6 +54,18 @@ func (s *Store) AuditEvents(ctx context.Context, cursor string, limit int) (even
 		next = ""
 	}
 	return events, next, rows.Err()
+}
+
+// beforeID reads the cursor of a list whose newest rows, by id, come first.
+func beforeID(cursor string) (int64, error) {
+	if cursor == "" {
+		return math.MaxInt64, nil
+	}
+	before, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "%q is not a cursor of this list", cursor)
+	}
+	return before, nil
 }
 
 // TrimAudit removes the events older than before.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/muster-sec/muster/core/model"
@@ -62,17 +63,23 @@ func (s *Store) SaveCIResult(ctx context.Context, r model.CIResult, doc model.Do
 	return saved, err
 }
 
-// CIResults are all kept results, newest first.
-func (s *Store) CIResults(ctx context.Context) ([]model.CIResult, error) {
-	rows, err := s.reads.QueryContext(ctx, `SELECT id, body FROM ci_results ORDER BY id DESC`)
+// CIResults is a page of the kept results, newest first, and the cursor of the next.
+func (s *Store) CIResults(ctx context.Context, cursor string, limit int) (results []model.CIResult, next string, err error) {
+	before, err := beforeID(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("store: read CI results: %w", err)
+		return nil, "", err
 	}
-	results, err := collect(rows, scanCIResult)
+	rows, err := s.reads.QueryContext(ctx, `SELECT id, body FROM ci_results WHERE id < ? ORDER BY id DESC LIMIT ?`, before, limit)
+	if err == nil {
+		results, err = collect(rows, scanCIResult)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("store: read CI results: %w", err)
+		return nil, "", fmt.Errorf("store: read CI results: %w", err)
 	}
-	return results, nil
+	if len(results) == limit {
+		next = strconv.FormatInt(results[limit-1].ID, 10)
+	}
+	return results, next, nil
 }
 
 // CIPackages are the packages that a result's document listed.

@@ -37,11 +37,17 @@ func saveCI(t *testing.T, s *Store, r model.CIResult, doc model.Document) model.
 
 func ciResults(t *testing.T, s *Store) []model.CIResult {
 	t.Helper()
-	all, err := s.CIResults(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	var all []model.CIResult
+	for cursor := ""; ; {
+		page, next, err := s.CIResults(t.Context(), cursor, 2)
+		if err != nil || len(page) > 2 {
+			t.Fatalf("%d results, %v", len(page), err)
+		}
+		all = append(all, page...)
+		if cursor = next; cursor == "" {
+			return all
+		}
 	}
-	return all
 }
 
 // count is the number of rows that a query counts.
@@ -81,7 +87,7 @@ func TestSaveCIResult(t *testing.T) {
 		t.Fatalf("verdicts %+v, %v", known, err)
 	}
 	want := model.Verdict{
-		Digest: testDigest("a"), Source: model.SourceCI, Producer: "trivy/jenkins/nightly",
+		Digest: testDigest("a"), Source: model.SourceCI, Producer: "trivy/jenkins/nightly@pipeline",
 		Counts: model.Counts{High: 1}, ScannedAt: first.PostedAt, Findings: first.Findings,
 	}
 	if diff := cmp.Diff(want, known[0].Verdict); diff != "" {
@@ -155,7 +161,7 @@ func TestCIResultLeavesAKnownImageAlone(t *testing.T) {
 func primary(t *testing.T, s *Store) {
 	t.Helper()
 	m := model.Membership{Role: model.Primary, ClusterID: "c1", ClusterName: "hq", FederationID: "f1"}
-	if err := s.EnterFederation(t.Context(), m, nil); err != nil {
+	if err := s.EnterFederation(t.Context(), m, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -197,7 +203,7 @@ func TestCIResultsTravelWhenTheyMay(t *testing.T) {
 	want := []string{
 		"findings " + a.Findings, "findings " + b.Findings,
 		"image " + string(a.Digest), "image " + string(b.Digest),
-		"verdict " + string(a.Digest) + "/ci/trivy/jenkins/nightly", "verdict " + string(b.Digest) + "/ci/trivy/jenkins/nightly",
+		"verdict " + string(a.Digest) + "/ci/trivy/jenkins/nightly@pipeline", "verdict " + string(b.Digest) + "/ci/trivy/jenkins/nightly@pipeline",
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, travelling(t, s)); diff != "" {

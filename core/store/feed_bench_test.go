@@ -83,7 +83,7 @@ func BenchmarkApplyFindings(b *testing.B) { benchmarkApply(b, benchFindings) }
 // the same stream: what a rule costs on a primary, synced to disk.
 func BenchmarkPublishRule(b *testing.B) {
 	s := open(b)
-	if err := s.EnterFederation(b.Context(), model.Membership{Role: model.Primary}, nil); err != nil {
+	if err := s.EnterFederation(b.Context(), model.Membership{Role: model.Primary}, nil, ""); err != nil {
 		b.Fatal(err)
 	}
 	for n := range 100 {

@@ -201,6 +201,27 @@ func TestEveryClusterKnowsHowOldVerdictsAre(t *testing.T) {
 	}
 }
 
+// A new database says how many images it changed, and how many of them members see.
+func TestSavedMatchesAreCounted(t *testing.T) {
+	t.Parallel()
+	home := open(t)
+	enter(t, home, model.Primary)
+	fed, own := scannedRegistry(t, home, "fed.prod"), scannedRegistry(t, home, "own")
+	list := model.NewFindingList([]model.Finding{{ID: "CVE-2", Package: "p", Installed: "1", Severity: model.Low}})
+	var changed []model.Rematched
+	for _, d := range []model.Digest{fed, own} {
+		changed = append(changed, model.Rematched{Findings: list, Verdict: model.Verdict{Digest: d, Source: model.SourceScan, Findings: list.Hash}})
+	}
+	saved, err := home.SaveMatched(t.Context(), changed)
+	if err != nil || saved != (model.SavedMatches{Images: 2, Federated: 1}) {
+		t.Errorf("new findings: %+v, %v", saved, err)
+	}
+	saved, err = home.SaveMatched(t.Context(), changed)
+	if err != nil || saved != (model.SavedMatches{}) {
+		t.Errorf("the same again: %+v, %v", saved, err)
+	}
+}
+
 func TestTheFederationTakesBackWhatItGave(t *testing.T) {
 	t.Parallel()
 	home, west := open(t), open(t)

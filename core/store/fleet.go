@@ -79,6 +79,24 @@ func (s *Store) ImageSummary(ctx context.Context, digest model.Digest) (model.Im
 		WithHint("muster image list shows the images that are")
 }
 
+// ImagesBelow are the other images whose layers an image begins with, each once.
+func (s *Store) ImagesBelow(ctx context.Context, img model.Image) (images []model.ImageSummary, err error) {
+	chains := img.Chains()
+	if len(chains) < 2 {
+		return nil, nil
+	}
+	below := chains[:len(chains)-1]
+	args := make([]any, len(below))
+	for i, chain := range below {
+		args[i] = chain
+	}
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		images, err = readImages(ctx, tx, `i.chain IN (?`+strings.Repeat(`, ?`, len(below)-1)+`) ORDER BY i.digest LIMIT 100`, args...)
+		return err
+	})
+	return images, err
+}
+
 func readImages(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]model.ImageSummary, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT i.origin, i.status, i.body FROM images i WHERE `+countingImage+` AND `+where, args...)
 	if err != nil {

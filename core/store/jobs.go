@@ -120,7 +120,7 @@ func (s *Store) endJob(tx *sql.Tx, j model.Job, state model.JobState, reason str
 	if err != nil {
 		return err
 	}
-	img.Digest, img.Status, img.Reason, img.ScannedAt = j.Digest, status, reason, s.now().UTC()
+	img.Digest, img.Status, img.Reason, img.Attached, img.ScannedAt = j.Digest, status, reason, false, s.now().UTC()
 	if err := putImageUnlessFinished(tx, img); err != nil {
 		return err
 	}

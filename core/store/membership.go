@@ -44,7 +44,10 @@ func (s *Store) NameCluster(ctx context.Context, id, name string) (m model.Membe
 // EnterFederation makes this standalone cluster a primary or a managed one,
 // with the secrets that go with it, and publishes the first settings of a
 // primary. It refuses with fault.Conflict when the cluster is in a federation.
-func (s *Store) EnterFederation(ctx context.Context, m model.Membership, secrets map[string][]byte) error {
+//
+// The founder, if any, becomes a federated administrator in the same transaction:
+// a primary that nobody may administer could not even be demoted.
+func (s *Store) EnterFederation(ctx context.Context, m model.Membership, secrets map[string][]byte, founder string) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		role, err := clusterRole(tx)
 		if err != nil {
@@ -61,6 +64,11 @@ func (s *Store) EnterFederation(ctx context.Context, m model.Membership, secrets
 		}
 		for name, body := range secrets {
 			if err := putFedSecret(tx, name, body); err != nil {
+				return err
+			}
+		}
+		if founder != "" {
+			if err := setRole(tx, founder, model.RoleFedAdmin); err != nil {
 				return err
 			}
 		}

@@ -17,7 +17,7 @@ import (
 func enter(t *testing.T, s *Store, role model.ClusterRole) {
 	t.Helper()
 	m := model.Membership{Role: role, ClusterID: "c1", ClusterName: "one", FederationID: "f"}
-	if err := s.EnterFederation(t.Context(), m, map[string][]byte{"ca": []byte("sealed")}); err != nil {
+	if err := s.EnterFederation(t.Context(), m, map[string][]byte{"ca": []byte("sealed")}, ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -150,7 +150,7 @@ func TestLeavingAFederationLeavesNothingOfIt(t *testing.T) {
 	}
 	local := addRule(t, s, denyRule(policy.UserCreated, "mine"))
 	enter(t, s, model.Managed)
-	enterTwice := s.EnterFederation(t.Context(), model.Membership{Role: model.Primary}, nil)
+	enterTwice := s.EnterFederation(t.Context(), model.Membership{Role: model.Primary}, nil, "")
 	if fault.KindOf(enterTwice) != fault.Conflict {
 		t.Errorf("entering twice: %v", enterTwice)
 	}

@@ -52,7 +52,7 @@ func (s *Store) known(ctx context.Context, digests []model.Digest, known map[mod
 		if err := json.Unmarshal(body, &img); err != nil {
 			return fmt.Errorf("decode image %s: %w", digest, err)
 		}
-		k.Reason = img.Reason
+		k.Reason, k.Attached = img.Reason, img.Attached
 		known[digest] = k
 	}
 	if err := rows.Err(); err != nil {
@@ -141,12 +141,17 @@ func (s *Store) moveTag(tx *sql.Tx, t model.Tag) error {
 }
 
 // accountItem adds one digest to a run and returns the job's id when it has to
-// be scanned. An index is marked as expanded even where it was a job before.
+// be scanned. An index is marked as expanded even where it was a job before, and
+// what an index called no image is looked at when it is listed by itself.
 func (s *Store) accountItem(tx *sql.Tx, f model.ListedPart, it model.ListedItem) (int64, error) {
 	var id int64
 	conflict := `DO NOTHING`
-	if it.State == model.JobExpanded {
+	switch {
+	case it.State == model.JobExpanded:
 		conflict = `(run_id, digest) DO UPDATE SET state = excluded.state, owner = ''`
+	case it.State == model.JobQueued || it.State == model.JobUnchanged:
+		conflict = `(run_id, digest) DO UPDATE SET state = excluded.state, repository = excluded.repository, media_type = excluded.media_type
+			WHERE jobs.state = 'unsupported'`
 	}
 	err := tx.QueryRow(`INSERT INTO jobs (run_id, repository, digest, media_type, state) VALUES (?, ?, ?, ?, ?) ON CONFLICT `+conflict+` RETURNING id`,
 		f.Run, it.Repository, it.Digest, it.MediaType, it.State).Scan(&id)
@@ -162,8 +167,10 @@ func (s *Store) accountItem(tx *sql.Tx, f model.ListedPart, it model.ListedItem)
 	case model.JobExpanded:
 		return 0, forgetScheduled(tx, it.Digest)
 	case model.JobUnsupported:
-		img := model.Image{Digest: it.Digest, Platform: it.Platform, Status: model.ImageUnsupported, Reason: it.Reason, ScannedAt: s.now().UTC()}
-		if err := putImageUnlessFinished(tx, img); err != nil {
+		img := model.Image{
+			Digest: it.Digest, Platform: it.Platform, Status: model.ImageUnsupported, Reason: it.Reason, Attached: it.Attached, ScannedAt: s.now().UTC(),
+		}
+		if err := putImageUnlessKnown(tx, img); err != nil {
 			return 0, err
 		}
 	}
@@ -235,7 +242,7 @@ func scheduleImage(tx *sql.Tx, it model.ListedItem) error {
 		return fmt.Errorf("store: encode image %s: %w", it.Digest, err)
 	}
 	_, err = tx.Exec(`INSERT INTO images (origin, digest, status, body) VALUES ('local', ?, ?, ?)
-		ON CONFLICT (origin, digest) DO UPDATE SET status = excluded.status, body = excluded.body WHERE images.status = 'failed'`,
+		ON CONFLICT (origin, digest) DO UPDATE SET status = excluded.status, body = excluded.body WHERE images.status IN ('failed', 'unsupported')`,
 		it.Digest, model.ImageScheduled, body)
 	if err != nil {
 		return fmt.Errorf("store: schedule image %s: %w", it.Digest, err)
@@ -263,6 +270,17 @@ func putImageUnlessFinished(tx *sql.Tx, img model.Image) error {
 		return fmt.Errorf("store: read image %s: %w", img.Digest, err)
 	case status == model.ImageFinished:
 		return nil
+	}
+	return putImage(tx, model.Local, img)
+}
+
+// putImageUnlessKnown writes what a listing alone says of an image: anything
+// else that is known of it is worth more.
+func putImageUnlessKnown(tx *sql.Tx, img model.Image) error {
+	var known bool
+	err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM images WHERE origin = 'local' AND digest = ?)`, img.Digest).Scan(&known)
+	if err != nil || known {
+		return err
 	}
 	return putImage(tx, model.Local, img)
 }

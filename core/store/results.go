@@ -19,9 +19,13 @@ func putImage(tx *sql.Tx, origin model.Origin, img model.Image) error {
 	if err != nil {
 		return fmt.Errorf("store: encode image %s: %w", img.Digest, err)
 	}
-	_, err = tx.Exec(`INSERT INTO images (origin, digest, status, body) VALUES (?, ?, ?, ?)
-		ON CONFLICT (origin, digest) DO UPDATE SET status = excluded.status, body = excluded.body`,
-		origin, img.Digest, img.Status, body)
+	chain := ""
+	if chains := img.Chains(); len(chains) > 0 {
+		chain = chains[len(chains)-1]
+	}
+	_, err = tx.Exec(`INSERT INTO images (origin, digest, status, body, chain) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (origin, digest) DO UPDATE SET status = excluded.status, body = excluded.body, chain = excluded.chain`,
+		origin, img.Digest, img.Status, body, chain)
 	if err != nil {
 		return fmt.Errorf("store: write image %s: %w", img.Digest, err)
 	}

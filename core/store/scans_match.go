@@ -118,15 +118,15 @@ func (s *Store) digestsOf(ctx context.Context, name string, yield func(model.Dig
 
 // SaveMatched writes new answers for images, and publishes those of federated
 // ones. An answer that says what the old one said is not written.
-func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) error {
+func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) (saved model.SavedMatches, err error) {
 	packed := make([][]byte, len(changed))
 	for i, c := range changed {
-		var err error
 		if packed[i], err = s.packFindings(c.Findings); err != nil {
-			return err
+			return saved, err
 		}
 	}
-	return s.write(ctx, func(tx *sql.Tx) error {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		saved = model.SavedMatches{} // a transaction may be run again
 		for i, c := range changed {
 			written, err := keepVerdict(tx, c.Verdict, packed[i])
 			if err != nil {
@@ -138,12 +138,26 @@ func (s *Store) SaveMatched(ctx context.Context, changed []model.Rematched) erro
 			if !written {
 				continue
 			}
-			if err := s.publishVerdict(tx, c); err != nil {
+			published, err := s.publishVerdict(tx, c)
+			if err != nil {
 				return err
+			}
+			saved.Images++
+			if published {
+				saved.Federated++
 			}
 		}
 		return nil
 	})
+	return saved, err
+}
+
+// MemberCount is how many clusters receive what is published here.
+func (s *Store) MemberCount(ctx context.Context) (n int, err error) {
+	if err := s.reads.QueryRowContext(ctx, `SELECT count(*) FROM fed_clusters`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("store: count members: %w", err)
+	}
+	return n, nil
 }
 
 // noteAnswered keeps to which revision of the database an image answers, where
@@ -165,20 +179,20 @@ func noteAnswered(tx *sql.Tx, digest model.Digest, revision string) error {
 	return nil
 }
 
-func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) error {
-	published, err := isFederated(tx, c.Verdict.Digest)
+func (s *Store) publishVerdict(tx *sql.Tx, c model.Rematched) (published bool, err error) {
+	published, err = isFederated(tx, c.Verdict.Digest)
 	if err != nil || !published {
-		return err
+		return false, err
 	}
 	verdict, err := feed.Put(feed.KindVerdict, feed.VerdictKey(c.Verdict), c.Verdict)
 	if err != nil {
-		return err
+		return false, err
 	}
 	list, err := feed.Put(feed.KindFindings, c.Findings.Hash, c.Findings)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return s.publish(tx, list, verdict)
+	return true, s.publish(tx, list, verdict)
 }
 
 // EndMatch says that all findings now answer to the database: it keeps the

@@ -366,3 +366,41 @@ func BenchmarkSaveScan(b *testing.B) {
 		}
 	}
 }
+
+// The images that others are built on are those whose layers they begin with.
+func TestImagesBelow(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	image := func(name string, layers ...model.Digest) model.Image {
+		img := model.Image{Digest: testDigest(name), Status: model.ImageFinished}
+		for _, l := range layers {
+			img.Layers = append(img.Layers, model.Layer{Digest: "sha256:blob", DiffID: l})
+		}
+		return img
+	}
+	app := image("a", "l1", "l2", "l3")
+	images := []model.Image{app, image("b", "l1"), image("c", "l1", "l2"), image("d", "l2"), image("e", "l1", "l3"), image("f"), image("1", "l1", "l2", "l3", "l4")}
+	err := s.write(t.Context(), func(tx *sql.Tx) error {
+		for _, img := range images {
+			if err := putImage(tx, model.Local, img); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := s.ImagesBelow(t.Context(), app)
+	var got []model.Digest
+	for _, b := range below {
+		got = append(got, b.Digest)
+	}
+	if diff := cmp.Diff([]model.Digest{testDigest("b"), testDigest("c")}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	unknown := image("a", "l1", "")
+	if below, err := s.ImagesBelow(t.Context(), unknown); len(below) > 0 || err != nil {
+		t.Errorf("without diff ids: %d images, %v", len(below), err)
+	}
+}

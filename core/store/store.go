@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,6 +58,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if err := keepPrivate(o.Path); err != nil {
+		return nil, err
+	}
 	writes, err := openDB(o.Path, "immediate", 1)
 	if err != nil {
 		return nil, err
@@ -86,6 +90,25 @@ func (s *Store) Close() error {
 	close(s.queue)
 	<-s.done
 	return errors.Join(s.reads.Close(), s.writes.Close())
+}
+
+// keepPrivate makes the database file, or finds it, readable by its owner alone:
+// it holds hashes of passwords. SQLite gives its other files the same mode.
+func keepPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: open %s: %w", path, err)
+	}
+	err = f.Close()
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if chmod := os.Chmod(name, 0o600); chmod != nil && !errors.Is(chmod, fs.ErrNotExist) {
+			err = errors.Join(err, chmod)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("store: keep %s private: %w", path, err)
+	}
+	return nil
 }
 
 func openDB(path, txlock string, conns int) (*sql.DB, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -113,5 +114,29 @@ func TestReopenKeepsDataAndRefusesANewerSchema(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), Options{Path: path}); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("opening a newer schema: %v, want a conflict", err)
+	}
+}
+
+// Databases hold hashes of passwords: nobody but their owner reads them, whatever
+// the umask is and whoever made the file.
+func TestFilesArePrivate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "muster.db")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	for _, name := range files {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
+		}
 	}
 }

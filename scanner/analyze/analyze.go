@@ -60,6 +60,13 @@ type Glancer interface {
 	Glances() bool
 }
 
+// Seeker is an Analyzer that looks for noteworthy files that are no packages.
+type Seeker interface {
+	Analyzer
+	// Seeks tells what its sightings are.
+	Seeks() inventory.SightingKind
+}
+
 // Run is the analysis of one layer by one analyzer. It is used by one goroutine.
 type Run interface {
 	// Read reads one file. The reader is only valid during the call; what is left

@@ -69,6 +69,8 @@ type Inventory struct {
 	OS    OS    `json:"os"`
 	// Sources are the package sources visible in the image, sorted by path.
 	Sources []Source `json:"sources"`
+	// Sought are the kinds of sightings that the image was looked through for.
+	Sought []SightingKind `json:"sought,omitempty"`
 	// Sightings are noteworthy files of all layers, sorted by path and layer.
 	Sightings []PlacedSighting `json:"sightings,omitempty"`
 	// Problems are files that could not be understood, of all layers.

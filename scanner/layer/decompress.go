@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/muster-sec/muster/scanner/gunzip"
 )
 
 const (
-	// readAhead is the buffer between the source and the decompressor.
-	readAhead = 64 << 10
+	// peekBytes is the buffer in which a stream's kind is told; all larger reads
+	// pass it by.
+	peekBytes = 4 << 10
 	// maxWindow bounds the memory of a zstd decoder. The format's specification
 	// recommends to support 8 MiB; more takes an image that was packed with
 	// long-distance matching, and only one layer of that kind is read at a time.
@@ -26,18 +28,14 @@ const (
 // decompress returns the tar inside a stream, told by the stream's first bytes,
 // and a function that frees the decoder.
 func (r *Reader) decompress(ctx context.Context, in io.Reader) (tar io.Reader, closeTar func(), err error) {
-	buffered := bufio.NewReaderSize(in, readAhead)
+	buffered := bufio.NewReaderSize(in, peekBytes)
 	start, err := buffered.Peek(zstd.HeaderMaxSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
 	switch {
 	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(buffered)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: gzip: %w", ErrMalformed, err)
-		}
-		return z, func() { _ = z.Close() }, nil
+		return gunzip.NewReader(buffered), func() {}, nil
 	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return r.zstd(ctx, buffered, start)
 	}

@@ -6,11 +6,8 @@ package layer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/muster-sec/muster/scanner/analyze"
@@ -61,7 +58,8 @@ func (r *Reader) Key(digest string) inventory.LayerKey {
 // error of package limit, or what reading the body returned. When the archive
 // is broken and the digest is wrong too, the digest is what it complains of.
 func (r *Reader) Analyze(ctx context.Context, blob Blob) (inventory.LayerAnalysis, error) {
-	in := &counter{r: limit.Reader(blob.Body, "layer_bytes", r.limits.LayerBytes), sum: sha256.New()}
+	in := readAhead(limit.Reader(blob.Body, "layer_bytes", r.limits.LayerBytes))
+	defer in.close()
 	analysis, err := r.unpack(ctx, in, blob.DiffID)
 	if errors.Is(err, limit.ErrExceeded) || ctx.Err() != nil || in.err != nil {
 		return inventory.LayerAnalysis{}, errors.Join(context.Cause(ctx), firstOf(in.err, err))
@@ -81,19 +79,21 @@ func (r *Reader) Analyze(ctx context.Context, blob Blob) (inventory.LayerAnalysi
 }
 
 // unpack walks the tar inside the stream and reads the stream's own end.
-func (r *Reader) unpack(ctx context.Context, in *counter, diffID string) (inventory.LayerAnalysis, error) {
+func (r *Reader) unpack(ctx context.Context, in *ahead, diffID string) (inventory.LayerAnalysis, error) {
 	tarStream, closeStream, err := r.decompress(ctx, in)
 	if err != nil {
 		return inventory.LayerAnalysis{}, err
 	}
 	defer closeStream()
-	out := &counter{r: &ratioReader{r: tarStream, in: in, limits: r.limits}, sum: sha256.New()}
+	out := hashBehind(&ratioReader{r: tarStream, in: in, limits: r.limits})
 	w := newWalk(r.analyzers, r.limits, r.memory)
-	if err := w.run(ctx, out); err != nil {
-		return inventory.LayerAnalysis{}, classify(err, in, out)
+	err = w.run(ctx, out)
+	if err == nil {
+		// A tar ends with zeros that the walk does not read; they belong to the diff ID.
+		_, err = io.Copy(io.Discard, out)
 	}
-	// A tar ends with zeros that the walk does not read; they belong to the diff ID.
-	if _, err := io.Copy(io.Discard, out); err != nil {
+	out.close()
+	if err != nil {
 		return inventory.LayerAnalysis{}, classify(err, in, out)
 	}
 	got := out.digest()
@@ -107,7 +107,7 @@ func (r *Reader) unpack(ctx context.Context, in *counter, diffID string) (invent
 }
 
 // classify tells a broken archive from a bound or a source that failed.
-func classify(err error, in, out *counter) error {
+func classify(err error, in *ahead, out *behind) error {
 	if errors.Is(err, limit.ErrExceeded) || in.err != nil {
 		return err
 	}
@@ -123,31 +123,11 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// counter counts and hashes what passes, and remembers why its source failed.
-type counter struct {
-	r   io.Reader
-	sum hash.Hash
-	n   int64
-	err error
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	c.sum.Write(p[:n])
-	if err != nil && err != io.EOF {
-		c.err = err
-	}
-	return n, err
-}
-
-func (c *counter) digest() string { return "sha256:" + hex.EncodeToString(c.sum.Sum(nil)) }
-
 // ratioReader bounds what comes out of a decompressor, absolutely and relative
 // to what went in.
 type ratioReader struct {
 	r      io.Reader
-	in     *counter
+	in     *ahead
 	limits limit.Limits
 	n      int64
 }

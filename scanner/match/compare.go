@@ -4,7 +4,6 @@ import (
 	"sort"
 
 	apk "github.com/knqyf263/go-apk-version"
-	deb "github.com/knqyf263/go-deb-version"
 
 	"github.com/muster-sec/muster/scanner/vulndb"
 )
@@ -72,9 +71,9 @@ func (b *bounds[V]) ignoreUnfixed() {
 // compileDeb: without a fixed version the package is affected in every version;
 // a fixed version that cannot be parsed affects none.
 func compileDeb(advisories []vulndb.Advisory) judge {
-	b := newBounds(advisories, deb.NewVersion, func(x, y deb.Version) bool { return x.LessThan(y) })
+	b := newBounds(advisories, parseDeb, lessDeb)
 	return func(k Key) func(int) bool {
-		have, err := deb.NewVersion(k.Version)
+		have, err := parseDeb(k.Version)
 		if err != nil {
 			return nil
 		}

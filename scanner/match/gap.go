@@ -18,13 +18,19 @@ type Gap struct {
 	// operating system was not found, so that nobody knows.
 	Packages int    `json:"packages"`
 	Reason   string `json:"reason"`
+	// Distribution is set when it is the distribution's own packages, as a whole,
+	// that could not be judged: what was found in the image is a lower bound.
+	Distribution bool `json:"distribution,omitempty"`
 }
 
 // Gaps returns what of an image the database knows nothing about, sorted by
 // stream: packages of an unknown distribution, a release without advisories, a
 // third party's packages, a distribution without its package database.
 func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
-	type reason struct{ stream, why string }
+	type reason struct {
+		stream, why  string
+		distribution bool
+	}
 	counts := map[reason]int{}
 	system := false
 	for _, source := range inv.Sources {
@@ -36,16 +42,16 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 		rule := ruleFor(set.Ecosystem, inv.OS.Family)
 		for _, p := range set.Packages {
 			if rule == nil {
-				counts[reason{unknownStream(set.Ecosystem, inv.OS), "which no advisories are known for"}]++
+				counts[reason{unknownStream(set.Ecosystem, inv.OS), "which no advisories are known for", set.Ecosystem.IsOS()}]++
 				continue
 			}
 			stream := streamOf(rule, p, inv.OS)
 			if p.ThirdParty {
-				counts[reason{stream, "which come from a third party and not from the distribution"}]++
+				counts[reason{stream, "which come from a third party and not from the distribution", false}]++
 				continue
 			}
 			if p.Version == "" {
-				counts[reason{stream, "whose version is not known"}]++
+				counts[reason{stream, "whose version is not known", false}]++
 				continue
 			}
 			covered, err := m.covers(rule, stream)
@@ -53,21 +59,31 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 				return nil, err
 			}
 			if !covered {
-				counts[reason{stream, "which the vulnerability database has nothing about"}]++
+				counts[reason{stream, "which the vulnerability database has nothing about", set.Ecosystem.IsOS()}]++
 			}
 		}
 	}
 	if inv.OS.Family != "" && !system {
-		counts[reason{strings.TrimSpace(inv.OS.Family + " " + inv.OS.Version), "whose package database was not found or is of an unknown kind"}] = 0
+		counts[reason{strings.TrimSpace(inv.OS.Family + " " + inv.OS.Version), "whose package database was not found or is of an unknown kind", true}] = 0
 	}
 	gaps := make([]Gap, 0, len(counts))
 	for r, n := range counts {
-		gaps = append(gaps, Gap{Stream: r.stream, Packages: n, Reason: r.why})
+		gaps = append(gaps, Gap{Stream: r.stream, Packages: n, Reason: r.why, Distribution: r.distribution})
 	}
 	slices.SortFunc(gaps, func(a, b Gap) int {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Reason, b.Reason))
 	})
 	return gaps, nil
+}
+
+// Covers reports whether the database has advisories for the stream of a key at
+// all: only then does a key without findings mean something.
+func (m *Matcher) Covers(key Key) (bool, error) {
+	r := ruleOfStream(key.Stream)
+	if r == nil {
+		return false, nil
+	}
+	return m.covers(r, key.Stream)
 }
 
 // covers reports whether the database has advisories for the stream at all.

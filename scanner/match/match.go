@@ -93,11 +93,20 @@ func (m *Matcher) compute(key Key) ([]Vulnerability, error) {
 	if affects == nil {
 		return nil, nil
 	}
-	var result []Vulnerability
-	for i, v := range known.vulnerabilities {
-		if !affects(i) {
-			continue
+	// Most keys have few: what is kept as long as the matcher has no room to spare.
+	var few [64]int
+	hits := few[:0]
+	for i := range known.vulnerabilities {
+		if affects(i) {
+			hits = append(hits, i)
 		}
+	}
+	if len(hits) == 0 {
+		return nil, nil
+	}
+	result := make([]Vulnerability, 0, len(hits))
+	for _, i := range hits {
+		v := known.vulnerabilities[i]
 		// Several advisories about one vulnerability give one finding.
 		if last := len(result) - 1; last >= 0 && result[last].ID == v.ID {
 			if result[last].Fixed < v.Fixed {
@@ -107,7 +116,7 @@ func (m *Matcher) compute(key Key) ([]Vulnerability, error) {
 		}
 		result = append(result, v)
 	}
-	return slices.Clip(result), nil
+	return result, nil
 }
 
 func (m *Matcher) known(r *rule, of packageOf) (compiled, error) {

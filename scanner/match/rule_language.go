@@ -8,6 +8,7 @@ import (
 	npm "github.com/aquasecurity/go-npm-version/pkg"
 	pep440 "github.com/aquasecurity/go-pep440-version"
 	generic "github.com/aquasecurity/go-version/pkg/version"
+	bitnami "github.com/bitnami/go-version/pkg/version"
 	maven "github.com/masahiro331/go-mvn-version"
 
 	"github.com/muster-sec/muster/scanner/inventory"
@@ -32,12 +33,14 @@ func languageRule(e inventory.Ecosystem) *rule {
 			return pep440.NewSpecifiers(text, pep440.WithPreRelease(true))
 		})
 	case inventory.Gem:
-		r.compile = compileRanges(gem.NewVersion, func(text string) (gem.Constraints, error) { return gem.NewConstraints(text) })
+		r.compile = compileRanges(parseGem, parseGemRanges)
 	case inventory.Java:
 		r.compile = compileRanges(maven.NewVersion, maven.NewComparer)
 	case inventory.Go:
 		name = sameName // module paths are case-sensitive
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
+	case inventory.Bitnami:
+		r.compile = compileRanges(bitnami.Parse, func(text string) (bitnami.Constraints, error) { return bitnami.NewConstraints(text) })
 	case inventory.Rust, inventory.Composer, inventory.NuGet:
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
 	default:
@@ -47,6 +50,30 @@ func languageRule(e inventory.Ecosystem) *rule {
 		return subject{name: name(p.Name), version: p.Version}, p.Version != ""
 	}
 	return r
+}
+
+// gemRanges is text: the library changes versions while it compares them, so each
+// comparison has to have its own.
+type gemRanges string
+
+func parseGem(text string) (string, error) {
+	_, err := gem.NewVersion(text)
+	return text, err
+}
+
+func parseGemRanges(text string) (gemRanges, error) {
+	_, err := gem.NewConstraints(text)
+	return gemRanges(text), err
+}
+
+// Check implements ranges. Both texts were parsed before.
+func (r gemRanges) Check(version string) bool {
+	have, err := gem.NewVersion(version)
+	if err != nil {
+		return false
+	}
+	constraints, err := gem.NewConstraints(string(r))
+	return err == nil && constraints.Check(have)
 }
 
 func newGenericConstraints(text string) (generic.Constraints, error) {

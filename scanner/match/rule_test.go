@@ -1,7 +1,9 @@
 package match_test
 
 import (
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/aquasecurity/trivy-db/pkg/types"
@@ -146,6 +148,28 @@ func TestRedHat(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
+}
+
+// The library of RubyGems changes what it compares: an advisory that is asked about
+// many versions, by many at once, must answer like the first time.
+func TestGemsAreComparedAnew(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{}
+	db.add("rubygems::x", "actionpack", vulndb.Advisory{VulnerabilityID: "CVE-1", PatchedVersions: []string{"~> 3.0.10", "~> 3.1.0.rc6", ">= 3.1.0"}})
+	m := match.New(db)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for n := range 40 {
+				version := fmt.Sprintf("3.0.%d", n)
+				found, err := m.Findings(match.Key{Stream: "rubygems", Name: "actionpack", Version: version})
+				if affected := len(found) > 0; err != nil || affected != (n < 10) {
+					t.Errorf("%s: affected %v, %v", version, affected, err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestRpmImage(t *testing.T) {

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,6 +211,14 @@ func (i Image) trivyKind(e inventory.Ecosystem, source string) (class, kind, tar
 		inventory.NPM: {"node-pkg", "Node.js"}, inventory.Python: {"python-pkg", "Python"}, inventory.Gem: {"gemspec", "Ruby"},
 		inventory.Go: {"gobinary", ""}, inventory.Rust: {"rustbinary", ""}, inventory.Java: {"jar", "Java"},
 		inventory.Composer: {"composer-vendor", ""}, inventory.NuGet: {"dotnet-core", ""}, inventory.Conda: {"conda-pkg", "Conda"},
+	}
+	switch file := path.Base(source); {
+	case e == inventory.Rust && file == "Cargo.lock":
+		return "lang-pkgs", "cargo", source
+	case e == inventory.NuGet && (file == "packages.lock.json" || file == "packages.config"):
+		return "lang-pkgs", "nuget", source
+	case e == inventory.NuGet && strings.HasSuffix(strings.ToLower(file), "packages.props"):
+		return "lang-pkgs", "packages-props", source
 	}
 	n, known := names[e]
 	if !known {

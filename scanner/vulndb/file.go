@@ -65,7 +65,7 @@ func checkFile(f *os.File) (sum uint32, size int64, err error) {
 	if need := m.highWater * uint64(m.pageSize); need > uint64(info.Size()) {
 		return 0, 0, fmt.Errorf("%w: it has %d bytes and should have %d: was the download cut short?", ErrCorrupt, info.Size(), need)
 	}
-	sum, err = checkPages(f, m)
+	sum, err = checkPages(f, info.Size(), m)
 	return sum, info.Size(), err
 }
 

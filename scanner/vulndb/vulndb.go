@@ -54,7 +54,7 @@ type DB struct {
 }
 
 // Open opens the database file at path after looking through all of it for
-// damage, which takes about a second for each two gigabytes. A metadata.json
+// damage, which takes about a third of a second for each gigabyte. A metadata.json
 // beside it tells its age; without one the age is unknown. The error wraps
 // ErrCorrupt, ErrSchema or what the file system said.
 func Open(path string) (*DB, error) {

@@ -302,10 +302,61 @@ type ImageReport struct {
 	User     string            `json:"user,omitempty"`
 	Env      []string          `json:"env,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
+	History  []string          `json:"history,omitempty"` // commands, oldest first
 	Layers   []Layer           `json:"layers,omitempty"`
 	Findings []Finding         `json:"findings"`
 	Packages []Package         `json:"packages,omitempty"`
+	Gaps     []Gap             `json:"gaps,omitempty"`
+	Problems []FileProblem     `json:"problems,omitempty"`
+	Secrets  []Sighting        `json:"secrets,omitempty"`
+	SetIDs   []Sighting        `json:"setids,omitempty"`
+	Checks   []Check           `json:"checks,omitempty"`
+	Base     *BaseImage        `json:"base_image,omitempty"`
 	Verdicts []Verdict         `json:"verdicts"`
+}
+
+// Gap is a group of packages that could not be judged.
+type Gap struct {
+	Stream   string `json:"stream"`
+	Packages int    `json:"packages"` // 0: nobody knows how many
+	Reason   string `json:"reason"`
+}
+
+// FileProblem is a file of an image that could not be read.
+type FileProblem struct {
+	Path     string `json:"path"`
+	Analyzer string `json:"analyzer,omitempty"`
+	Reason   string `json:"reason"`
+}
+
+// Sighting is a noteworthy file of an image that is no package: a credential, a
+// set-id file.
+type Sighting struct {
+	Path     string `json:"path"`
+	Line     int    `json:"line,omitempty"`
+	Rule     string `json:"rule"`
+	Title    string `json:"title,omitempty"`
+	Evidence string `json:"evidence,omitempty"` // a secret masked
+	Layer    string `json:"layer,omitempty"`
+	Deleted  bool   `json:"deleted,omitempty"` // by a layer above; whoever has the image has it still
+}
+
+// Check is a check of how an image is built (CIS Docker Benchmark, chapter 4).
+type Check struct {
+	ID          string   `json:"id"`
+	Profile     string   `json:"profile"`
+	Level       string   `json:"level"` // PASS, WARN
+	Description string   `json:"description"`
+	Remediation string   `json:"remediation"`
+	Messages    []string `json:"messages,omitempty"`
+}
+
+// BaseImage is the image that another one was built on.
+type BaseImage struct {
+	Name     string `json:"name,omitempty"`
+	Digest   string `json:"digest,omitempty"`
+	Evidence string `json:"evidence"` // layers, labels, history
+	Layers   int    `json:"layers"`   // how many are the base's; 0: not known
 }
 
 // Layer is one layer, oldest first.
@@ -333,6 +384,7 @@ type Finding struct {
 	Published time.Time `json:"published,omitzero"`
 	Source    string    `json:"source"`
 	Producer  string    `json:"producer,omitempty"`
+	InBase    bool      `json:"in_base_image,omitempty"`
 }
 
 // Package is one installed package.
@@ -346,12 +398,19 @@ type Package struct {
 
 // Verdict is one source's result for one digest.
 type Verdict struct {
-	Digest    string    `json:"digest"`
-	Source    string    `json:"source"` // scan, ci
-	Producer  string    `json:"producer,omitempty"`
-	Origin    string    `json:"origin"` // local, fed
-	Counts    Counts    `json:"counts"`
-	RunAsRoot bool      `json:"run_as_root"`
+	Digest    string `json:"digest"`
+	Source    string `json:"source"` // scan, ci
+	Producer  string `json:"producer,omitempty"`
+	Origin    string `json:"origin"` // local, fed
+	Counts    Counts `json:"counts"`
+	RunAsRoot bool   `json:"run_as_root"`
+	// Incomplete: the distribution's packages could not be judged, the counts are a
+	// lower bound.
+	Incomplete bool `json:"incomplete,omitempty"`
+	// Secrets and SetIDs are absent where nobody looked for them.
+	Secrets   *int      `json:"secrets,omitempty"`
+	SetIDs    *int      `json:"setids,omitempty"`
+	EndOfLife string    `json:"end_of_life,omitempty"` // last day of the release's security updates
 	OS        string    `json:"os,omitempty"`
 	DB        DBVersion `json:"db"`
 	ScannedAt time.Time `json:"scanned_at,omitzero"`
@@ -476,15 +535,20 @@ type ReviewAnswer struct {
 
 // Plugin is a row of GET /api/v1/plugins.
 type Plugin struct {
-	Name         string   `json:"name"`
-	Kind         string   `json:"kind"`
-	Version      string   `json:"version,omitempty"`
-	Builtin      bool     `json:"builtin"`
-	State        string   `json:"state"`
-	PID          int      `json:"pid,omitempty"`
-	Restarts     int      `json:"restarts"`
-	LastError    string   `json:"last_error,omitempty"`
-	Capabilities []string `json:"capabilities,omitempty"`
+	Name         string    `json:"name"`
+	Kind         string    `json:"kind"`
+	Version      string    `json:"version,omitempty"`
+	Protocol     int       `json:"protocol,omitempty"` // version of the contract that was agreed on
+	Builtin      bool      `json:"builtin"`
+	State        string    `json:"state"`
+	Since        time.Time `json:"since"`             // when it came into that state
+	RetryAt      time.Time `json:"retry_at,omitzero"` // in backoff and failed: when it may be started again
+	PID          int       `json:"pid,omitempty"`     // of the process that runs
+	Restarts     int       `json:"restarts"`          // since it was declared as it is
+	Calls        uint64    `json:"calls"`             // since then too
+	InFlight     int       `json:"in_flight"`         // calls that have not ended
+	LastError    string    `json:"last_error,omitempty"`
+	Capabilities []string  `json:"capabilities,omitempty"`
 }
 
 // AuditEvent is a row of GET /api/v1/audit, newest first.

@@ -17,7 +17,7 @@ func imageToAPI(s model.ImageSummary) api.Image {
 		Status: string(s.Status), Reason: s.Reason, ScannedAt: s.ScannedAt,
 	}
 	for _, t := range s.Tags {
-		shown.Names = append(shown.Names, tagName(t))
+		shown.Names = append(shown.Names, t.Name())
 		shown.Registry = append(shown.Registry, t.Registry)
 	}
 	for _, v := range s.Verdicts {
@@ -36,13 +36,6 @@ func imageToAPI(s model.ImageSummary) api.Image {
 	return shown
 }
 
-func tagName(t model.Tag) string {
-	if t.Tag == "" || t.Untagged() {
-		return t.Host + "/" + t.Repository + "@" + string(t.Digest)
-	}
-	return t.Host + "/" + t.Repository + ":" + t.Tag
-}
-
 func reportToAPI(r model.ImageReport, known []policy.KnownVerdict) api.ImageReport {
 	shown := api.ImageReport{
 		Image: imageToAPI(r.ImageSummary), Created: r.Created, Author: r.Author, User: r.User,
@@ -58,6 +51,20 @@ func reportToAPI(r model.ImageReport, known []policy.KnownVerdict) api.ImageRepo
 	for _, p := range r.Packages {
 		shown.Packages = append(shown.Packages, api.Package{Name: p.Name, Version: p.Version, Type: p.Type, Path: p.Path, Layer: string(p.Layer)})
 	}
+	shown.History = r.History
+	for _, g := range r.Gaps {
+		shown.Gaps = append(shown.Gaps, api.Gap(g))
+	}
+	for _, p := range r.Problems {
+		shown.Problems = append(shown.Problems, api.FileProblem(p))
+	}
+	shown.Secrets, shown.SetIDs = sightingsToAPI(r.Secrets), sightingsToAPI(r.SetIDs)
+	for _, c := range r.Checks {
+		shown.Checks = append(shown.Checks, api.Check(c))
+	}
+	if b := r.Base; b != nil {
+		shown.Base = &api.BaseImage{Name: b.Name, Digest: string(b.Digest), Evidence: b.Evidence, Layers: b.Layers}
+	}
 	for _, v := range known {
 		shown.Verdicts = append(shown.Verdicts, verdictToAPI(v))
 	}
@@ -68,16 +75,33 @@ func findingToAPI(f model.ReportedFinding) api.Finding {
 	return api.Finding{
 		ID: f.ID, Severity: string(f.Severity), Package: f.Package, Installed: f.Installed, Fixed: f.Fixed,
 		Status: f.Status, Type: f.Type, Path: f.Path, Layer: string(f.Layer), Score: f.Score, Title: f.Title, URL: f.URL,
-		Published: f.Published, Source: string(f.Source), Producer: f.Producer,
+		Published: f.Published, Source: string(f.Source), Producer: f.Producer, InBase: f.InBase,
 	}
 }
 
+func sightingsToAPI(seen []model.Sighting) []api.Sighting {
+	var shown []api.Sighting
+	for _, s := range seen {
+		shown = append(shown, api.Sighting{
+			Path: s.Path, Line: s.Line, Rule: s.Rule, Title: s.Title, Evidence: s.Evidence, Layer: string(s.Layer), Deleted: s.Deleted,
+		})
+	}
+	return shown
+}
+
 func verdictToAPI(v policy.KnownVerdict) api.Verdict {
-	return api.Verdict{
+	shown := api.Verdict{
 		Digest: string(v.Digest), Source: string(v.Source), Producer: v.Producer, Origin: string(v.Origin),
 		Counts: api.Counts(v.Counts), RunAsRoot: v.RunAsRoot, OS: v.OS.String(), DB: dbToAPI(v.DB),
-		ScannedAt: v.ScannedAt, FindingsKnown: v.FindingsKnown,
+		ScannedAt: v.ScannedAt, FindingsKnown: v.FindingsKnown, Incomplete: v.Incomplete, EndOfLife: v.EndOfLife,
 	}
+	if v.SecretsSought {
+		shown.Secrets = &v.Secrets
+	}
+	if v.SetIDsSought {
+		shown.SetIDs = &v.SetIDs
+	}
+	return shown
 }
 
 func dbToAPI(v model.DBVersion) api.DBVersion {

@@ -302,8 +302,8 @@ func (h results) Submit(_ context.Context, actor model.Actor, s model.Submission
 	return intake.Receipt{CIResult: result, Warnings: []string{"no digest"}}, h.note("%s submits %d bytes, %+v", actor.Name, n, s)
 }
 
-func (h results) Results(context.Context) ([]model.CIResult, error) {
-	return []model.CIResult{ciResult()}, h.note("results")
+func (h results) Results(context.Context, string, int) ([]model.CIResult, string, error) {
+	return []model.CIResult{ciResult()}, "", h.note("results")
 }
 
 func exampleRules() []policy.Rule {
@@ -365,5 +365,8 @@ func (h *house) AuditEvents(_ context.Context, cursor string, limit int) ([]mode
 }
 
 func examplePlugins() []api.Plugin {
-	return []api.Plugin{{Name: "oci", Kind: "registry", Builtin: true, State: "ready", PID: 7, Capabilities: []string{"list"}}}
+	return []api.Plugin{
+		{Name: "oci", Kind: "registry", Builtin: true, State: "ready", Since: noon(), Protocol: 1, PID: 7, Calls: 17, InFlight: 1, Capabilities: []string{"list"}},
+		{Name: "nexus", Kind: "registry", State: "failed", Since: noon(), RetryAt: noon().Add(time.Minute), Restarts: 4, LastError: "exit status 3"},
+	}
 }

@@ -75,7 +75,7 @@ func realIdentity(t *testing.T) *v1.API {
 	h := newHouse()
 	h.role = model.Standalone
 	id, err := identity.New(identity.Options{
-		Accounts: st, Roles: st, Sessions: st, Keys: st, Audit: st, Memberships: h, DataDir: dir, Now: noon,
+		Accounts: st, Sessions: st, Keys: st, Audit: st, Memberships: h, DataDir: dir, Now: noon,
 		Cost: identity.Cost{MemoryKiB: 8, Passes: 1, Lanes: 1},
 	})
 	if err != nil {

@@ -17,18 +17,22 @@ import (
 type Results interface {
 	// Submit reads the body as a stream and bounds it.
 	Submit(ctx context.Context, actor model.Actor, s model.Submission, body io.Reader) (intake.Receipt, error)
-	Results(ctx context.Context) ([]model.CIResult, error)
+	Results(ctx context.Context, cursor string, limit int) (results []model.CIResult, next string, err error)
 }
 
 // submitTimeout is how long a document may take to arrive and be taken in.
 const submitTimeout = 10 * time.Minute
 
 func (a *API) listResults(w http.ResponseWriter, r *http.Request) error {
-	results, err := a.Results.Results(r.Context())
+	limit, err := pageSize(r)
 	if err != nil {
 		return err
 	}
-	return list(w, results, "", ciResultToAPI)
+	results, next, err := a.Results.Results(r.Context(), r.URL.Query().Get("cursor"), limit)
+	if err != nil {
+		return err
+	}
+	return list(w, results, next, ciResultToAPI)
 }
 
 // submit answers 201 when the document is committed, 200 when it was before.

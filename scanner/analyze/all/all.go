@@ -6,6 +6,7 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
 	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/cargo"
 	"github.com/muster-sec/muster/scanner/analyze/composer"
 	"github.com/muster-sec/muster/scanner/analyze/conda"
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
@@ -42,6 +43,8 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		jar.Analyzer{Index: index},
 		composer.Analyzer{},
 		nuget.Analyzer{},
+		cargo.Analyzer{},
+		sbomfile.Analyzer{},
 		conda.Analyzer{},
 	}
 }
@@ -52,6 +55,3 @@ func Secrets() []analyze.Analyzer { return []analyze.Analyzer{secret.New()} }
 
 // SetIDs returns the analyzers that look for files with set-id bits.
 func SetIDs() []analyze.Analyzer { return []analyze.Analyzer{setid.Analyzer{}} }
-
-// SBOMs returns the analyzers that look for bills of materials in an image.
-func SBOMs() []analyze.Analyzer { return []analyze.Analyzer{sbomfile.Analyzer{}} }

@@ -32,6 +32,9 @@ var (
 // New returns the analyzer.
 func New() Analyzer { return Analyzer{secrets.New()} }
 
+// Seeks implements analyze.Seeker.
+func (Analyzer) Seeks() inventory.SightingKind { return inventory.SecretSighting }
+
 // Name implements analyze.Analyzer.
 func (Analyzer) Name() string { return "secret" }
 

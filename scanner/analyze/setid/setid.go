@@ -23,6 +23,9 @@ var (
 	_ analyze.Glancer  = Analyzer{}
 )
 
+// Seeks implements analyze.Seeker.
+func (Analyzer) Seeks() inventory.SightingKind { return inventory.SetIDSighting }
+
 // Name implements analyze.Analyzer.
 func (Analyzer) Name() string { return "setid" }
 

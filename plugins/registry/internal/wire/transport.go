@@ -20,9 +20,11 @@ const (
 	// MaxAnswer is how many bytes one answer may have.
 	MaxAnswer = 16 << 20
 
-	maxTries      = 4
-	maxWait       = 2 * time.Minute // that a registry may ask for and get
-	worthSaying   = time.Second     // waits from this on are logged
+	maxTries = 4
+	// maxWait is what a registry may ask for and get, in all, for one request:
+	// a host ends a listing that is silent for longer than a call may take.
+	maxWait       = 2 * time.Minute
+	worthSaying   = time.Second // waits from this on are logged
 	dialTimeout   = 15 * time.Second
 	answerTimeout = 60 * time.Second
 	maxHeaders    = 256 << 10
@@ -93,6 +95,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !t.plain {
 		return nil, ErrPlain
 	}
+	var waited time.Duration
 	for try := 1; ; try++ {
 		resp, err := t.once(req)
 		if err != nil {
@@ -102,9 +105,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if asked {
 			t.holds.note(req.URL.Host, t.env.Now().Add(wait))
 		}
-		if !asked || try == maxTries || !repeatable(req) || !t.worthwhile(req.Context(), wait) {
+		if !asked || try == maxTries || !repeatable(req) || waited+wait > maxWait || !t.worthwhile(req.Context(), wait) {
 			return resp, nil
 		}
+		waited += wait
 		resp.Body.Close()
 		if err := t.rewind(req); err != nil {
 			return nil, err
@@ -156,14 +160,15 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 }
 
 // allowed waits while the host wants to be left alone, which it may have said to
-// another request. It fails at once when the call has no time for that.
+// another request. It fails at once when the call has no time for that, and
+// after some waits, because the host may say it to others again and again.
 func (t *Transport) allowed(req *http.Request) error {
-	for {
+	for waits := 0; ; waits++ {
 		wait := t.holds.left(req.URL.Host, t.env.Now())
 		if wait <= 0 {
 			return nil
 		}
-		if !t.worthwhile(req.Context(), wait) {
+		if waits == maxTries || !t.worthwhile(req.Context(), wait) {
 			return &sdk.RetryError{After: wait, Err: fmt.Errorf("%s asked to be left alone", req.URL.Host)}
 		}
 		if err := t.Wait(req.Context(), wait, req.URL.Host, "asked to be left alone"); err != nil {
