@@ -51,7 +51,7 @@ func services() []string {
 // facts and tools may be imported by everything else in core.
 func tools() []string {
 	return []string{
-		"core/config", "core/fault", "core/model", "core/policy", "core/schedule", "core/secret", "core/telemetry",
+		"core/config", "core/fault", "core/model", "core/policy", "core/registryhttp", "core/schedule", "core/secret", "core/telemetry",
 	}
 }
 

@@ -149,8 +149,10 @@ func imageRequests() map[string]func(context.Context, *client.Client) error {
 			_, err := c.AddRegistry(ctx, api.Registry{})
 			return err
 		},
-		"DELETE /registries/r":    func(ctx context.Context, c *client.Client) error { return c.RemoveRegistry(ctx, "r") },
-		"POST /registries/r/test": func(ctx context.Context, c *client.Client) error { _, err := c.TestRegistry(ctx, "r"); return err },
+		"DELETE /registries/r":          func(ctx context.Context, c *client.Client) error { return c.RemoveRegistry(ctx, "r") },
+		"POST /registries/r/test":       func(ctx context.Context, c *client.Client) error { _, err := c.TestRegistry(ctx, "r"); return err },
+		"POST /registries/r/push-key":   func(ctx context.Context, c *client.Client) error { _, err := c.NewPushAddress(ctx, "r"); return err },
+		"DELETE /registries/r/push-key": func(ctx context.Context, c *client.Client) error { return c.RemovePushAddress(ctx, "r") },
 		"POST /registry-test": func(ctx context.Context, c *client.Client) error {
 			_, err := c.TryRegistry(ctx, api.Registry{})
 			return err

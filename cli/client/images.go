@@ -45,6 +45,16 @@ func (c *Client) TryRegistry(ctx context.Context, r api.Registry) (api.List[api.
 	return ask[api.List[api.DiagnosisStep]](ctx, c, call{method: http.MethodPost, path: "/registry-test", body: r, long: true})
 }
 
+// NewPushAddress makes the address at which a registry tells of pushes.
+func (c *Client) NewPushAddress(ctx context.Context, name string) (api.PushAddress, error) {
+	return ask[api.PushAddress](ctx, c, call{method: http.MethodPost, path: path("registries", name, "push-key")})
+}
+
+// RemovePushAddress lets a registry tell of pushes no more.
+func (c *Client) RemovePushAddress(ctx context.Context, name string) error {
+	return c.send(ctx, call{method: http.MethodDelete, path: path("registries", name, "push-key")}, nil)
+}
+
 // ScanRegistry starts a run over a registry.
 func (c *Client) ScanRegistry(ctx context.Context, name string) (api.Run, error) {
 	return ask[api.Run](ctx, c, call{method: http.MethodPost, path: path("registries", name, "scan")})

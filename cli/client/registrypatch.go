@@ -1,20 +1,26 @@
 package client
 
-import "github.com/muster-sec/muster/core/httpapi/api"
+import (
+	"maps"
+
+	"github.com/muster-sec/muster/core/httpapi/api"
+)
 
 // RegistryPatch is a change of a registry: nil leaves a field as it is, empty
 // empties it. The keys are those of api.Registry. A secret is kept when empty.
 type RegistryPatch struct {
-	URL                 *string   `json:"url,omitempty"`
-	Repositories        *[]string `json:"repositories,omitempty"`
-	Filters             *[]string `json:"filters,omitempty"`
-	Platforms           *[]string `json:"platforms,omitempty"`
-	Schedule            *string   `json:"schedule,omitempty"`
-	Username            *string   `json:"username,omitempty"`
-	Password            string    `json:"password,omitempty"`
-	Token               string    `json:"token,omitempty"`
-	CACert              *string   `json:"ca_cert,omitempty"`
-	RescanAfterDBUpdate *bool     `json:"rescan_after_db_update,omitempty"`
+	URL          *string   `json:"url,omitempty"`
+	Repositories *[]string `json:"repositories,omitempty"`
+	Filters      *[]string `json:"filters,omitempty"`
+	Platforms    *[]string `json:"platforms,omitempty"`
+	Schedule     *string   `json:"schedule,omitempty"`
+	Username     *string   `json:"username,omitempty"`
+	Password     string    `json:"password,omitempty"`
+	Token        string    `json:"token,omitempty"`
+	CACert       *string   `json:"ca_cert,omitempty"`
+	// Settings are laid over those there are; nil takes one away.
+	Settings            map[string]any `json:"settings,omitempty"`
+	RescanAfterDBUpdate *bool          `json:"rescan_after_db_update,omitempty"`
 }
 
 // Apply gives the registry with the change.
@@ -26,6 +32,13 @@ func (p RegistryPatch) Apply(r api.Registry) api.Registry {
 	replace(&r.Schedule, p.Schedule)
 	replace(&r.Username, p.Username)
 	replace(&r.CACert, p.CACert)
+	if len(p.Settings) > 0 {
+		r.Settings = maps.Clone(r.Settings)
+		if r.Settings == nil {
+			r.Settings = map[string]any{}
+		}
+		maps.Copy(r.Settings, p.Settings)
+	}
 	if p.RescanAfterDBUpdate != nil {
 		r.RescanAfterDBUpdate = p.RescanAfterDBUpdate
 	}

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,12 +17,13 @@ func TestRegistryPatch(t *testing.T) {
 	t.Parallel()
 	before := api.Registry{
 		Name: "r", Type: "oci", URL: "https://old", Repositories: []string{"a"}, Filters: []string{"b"}, Schedule: "@daily", Username: "u",
+		Settings: map[string]any{"region": "eu", "old": true},
 	}
 	patches := map[string]client.RegistryPatch{
 		"nothing": {},
 		"everything": {
 			URL: new("https://new"), Repositories: &[]string{"x", "y"}, Filters: &[]string{"z"}, Platforms: &[]string{"linux/arm64"},
-			Schedule: new("@hourly"), Username: new("v"), Password: "p", Token: "t", CACert: new("pem"), RescanAfterDBUpdate: new(false),
+			Schedule: new("@hourly"), Username: new("v"), Password: "p", Token: "t", Settings: map[string]any{"account": "1", "old": nil}, CACert: new("pem"), RescanAfterDBUpdate: new(false),
 		},
 		"emptied": {Repositories: &[]string{}, Filters: &[]string{}, Schedule: new(""), Username: new("")},
 	}
@@ -33,6 +35,7 @@ func TestRegistryPatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			daemon := before
+			daemon.Settings = maps.Clone(before.Settings)
 			daemon.Repositories, daemon.Filters = []string{"a"}, []string{"b"}
 			if err := json.Unmarshal(wire, &daemon); err != nil {
 				t.Fatal(err)

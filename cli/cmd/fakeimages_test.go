@@ -41,6 +41,7 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 		if err := decode(r, stored); err != nil {
 			return 400, refusal("Bad request", err.Error())
 		}
+		sealSettings(stored)
 		stored.HasPassword, stored.Password = stored.HasPassword || stored.Password == "registry pw", ""
 		return 200, *stored
 	})
@@ -48,8 +49,18 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 		f.registries = slices.DeleteFunc(f.registries, func(x api.Registry) bool { return x.Name == r.PathValue("name") })
 		return 204, nil
 	})
-	f.handle(mux, "POST /registry-test", "write", func(*http.Request) (int, any) { return 200, f.diagnosis() })
+	f.handle(mux, "POST /registry-test", "write", func(r *http.Request) (int, any) {
+		var in api.Registry
+		if err := decode(r, &in); err != nil {
+			return 400, refusal("Bad request", err.Error())
+		}
+		return 200, f.diagnosisOf(in)
+	})
 	f.handle(mux, "POST /registries/{name}/test", "write", func(*http.Request) (int, any) { return 200, f.diagnosis() })
+	f.handle(mux, "POST /registries/{name}/push-key", "write", func(r *http.Request) (int, any) {
+		return 201, api.PushAddress{Path: "/api/v1/registries/" + r.PathValue("name") + "/push/K3Y"}
+	})
+	f.handle(mux, "DELETE /registries/{name}/push-key", "write", func(*http.Request) (int, any) { return 204, nil })
 	f.handle(mux, "POST /registries/{name}/scan", "write", func(r *http.Request) (int, any) {
 		f.polls = 0
 		f.run = api.Run{ID: 5, Registry: r.PathValue("name"), Trigger: "manual", State: "listing", StartedAt: today()}
@@ -64,16 +75,52 @@ func (f *fake) registryRoutes(mux *http.ServeMux) {
 	})
 }
 
-// poll moves the run on: a registry called "broken" fails, others finish.
+// sealSettings does what the daemon does with secret settings.
+func sealSettings(r *api.Registry) {
+	for name, value := range r.Settings {
+		if strings.Contains(name, "secret") {
+			r.SecretSettings = append(r.SecretSettings, name)
+		}
+		if value == nil || strings.Contains(name, "secret") {
+			delete(r.Settings, name)
+		}
+	}
+}
+
+// diagnosisOf is that of every registry, unless it has other filters than shop.
+func (f *fake) diagnosisOf(r api.Registry) any {
+	if slices.Equal(r.Filters, []string{"web:*"}) || len(r.Filters) == 0 {
+		return f.diagnosis()
+	}
+	step := api.DiagnosisStep{Name: "select", OK: true, Detail: "0 of 3 repositories match"}
+	if r.Filters[0] == "none" {
+		step.Warning, step.Hint = "no repository matches the filters", "the registry has for instance web"
+	} else {
+		step.Detail = "1 of 3 repositories match; 2 of 2 tags looked at in 1 of them: web:1, web:2"
+	}
+	return listOf([]api.DiagnosisStep{{Name: "connect", OK: true, Detail: r.URL}, step})
+}
+
+// poll moves the run on: a registry called "broken" fails, others finish; one
+// called "empty" has nothing that matches.
 func (f *fake) poll() api.Run {
 	f.polls++
 	f.run.State, f.run.Listed = "scanning", 10
 	f.run.Scanned = min(6, 3*f.polls)
+	f.run.ExpectedAt, f.run.WaitingUntil, f.run.WaitingFor = today().Add(5*time.Minute), time.Time{}, ""
 	if f.polls < 3 {
+		if f.polls == 2 {
+			f.run.WaitingUntil, f.run.WaitingFor = today().Add(time.Minute), "HTTP 429"
+		}
 		return f.run
 	}
+	f.run.ExpectedAt = time.Time{}
 	f.run.FinishedAt = today().Add(42 * time.Second)
 	f.run.State, f.run.Unchanged, f.run.Unsupported, f.run.Failed = "done", 2, 1, 1
+	if f.run.Registry == "empty" {
+		f.run.Listed, f.run.Scanned, f.run.Unchanged, f.run.Unsupported, f.run.Failed = 0, 0, 0, 0, 0
+		f.run.Warning = "nothing matches the filters"
+	}
 	if f.run.Registry == "broken" {
 		f.run.State, f.run.Error = "failed", "the registry answered 500 to the second page"
 	}

@@ -2,6 +2,9 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,8 +23,9 @@ func (a *App) registryCommand() *cli.Command {
 			a.registryUpdateCommand(),
 			{Name: "list", Usage: "list the registries and their last runs", Action: a.remote(listRegistries)},
 			{Name: "show", Usage: "show one registry", ArgsUsage: "NAME", Action: a.remote(showRegistry)},
-			{Name: "test", Usage: "try to reach, log in, list and read, step by step", ArgsUsage: "NAME", Action: a.remote(testRegistry)},
+			a.registryTestCommand(),
 			a.registryScanCommand(),
+			a.pushAddressCommand(),
 			{
 				Name: "remove", Usage: "remove a registry and its results", ArgsUsage: "NAME",
 				Flags: []cli.Flag{yesFlag()}, Action: a.remote(removeRegistry),
@@ -60,6 +64,8 @@ func registryFlags() []cli.Flag {
 		&cli.StringFlag{Name: "username", Usage: "`NAME` to log in with"},
 		passwordFlag("password-file"),
 		&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds a bearer token, - for standard input"},
+		&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE` of the plugin's own settings, null takes it away; repeatable"},
+		&cli.StringSliceFlag{Name: "set-file", Usage: "`KEY=FILE` for a setting that is a secret; repeatable"},
 		&cli.StringFlag{Name: "ca-cert", Usage: "`FILE` with the registry's certificate authority, PEM"},
 		&cli.BoolFlag{Name: "no-rescan", Usage: "do not match again after an update of the vulnerability DB"},
 	}
@@ -79,8 +85,12 @@ func addRegistry(ctx context.Context, in *invocation, c *client.Client) error {
 		if err != nil {
 			return err
 		}
-		if failed := failedStep(steps.Items); failed != nil {
-			return diagnosis(r.Name, failed)
+		// Beside the result, which is the registry that was added.
+		if err := output.Write(in.Stderr, output.Text, steps, stepTable(steps.Items)); err != nil {
+			return err
+		}
+		if err := in.judgeSteps(r.Name, steps.Items); err != nil {
+			return err
 		}
 	}
 	added, err := c.AddRegistry(ctx, r)
@@ -125,7 +135,45 @@ func (in *invocation) registryPatch() (client.RegistryPatch, error) {
 		}
 		p.CACert = new(string(pem))
 	}
+	var err error
+	if p.Settings, err = in.registrySettings(); err != nil {
+		return p, err
+	}
 	return p, in.registrySecrets(&p)
+}
+
+// registrySettings reads --set and --set-file. What looks like JSON and is no
+// number or word is sent as such; the daemon reads the rest as the plugin's
+// schema says, so that an account's number stays a text.
+func (in *invocation) registrySettings() (map[string]any, error) {
+	settings := map[string]any{}
+	for _, pair := range in.flags.StringSlice("set") {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, usagef("--set %s: write KEY=VALUE", name)
+		}
+		settings[name] = settingOf(text)
+	}
+	for _, pair := range in.flags.StringSlice("set-file") {
+		name, file, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || file == "" {
+			return nil, usagef("--set-file %s: write KEY=FILE", name)
+		}
+		secret, err := in.secretFile(file)
+		if err != nil {
+			return nil, err
+		}
+		settings[name] = secret
+	}
+	return settings, nil
+}
+
+func settingOf(text string) any {
+	var value any
+	if text == "null" || strings.ContainsAny(text[:min(1, len(text))], `{["`) && json.Unmarshal([]byte(text), &value) == nil {
+		return value
+	}
+	return text
 }
 
 // registrySecrets reads a token from its file, or else a password, which is
@@ -195,6 +243,10 @@ func (in *invocation) printRegistry(r api.Registry) error {
 		t.Field("Username", r.Username)
 		t.Row("Password:", yesNo(r.HasPassword))
 		t.Row("Token:", yesNo(r.HasToken))
+		for _, name := range slices.Sorted(maps.Keys(r.Settings)) {
+			t.Field("Setting "+name, fmt.Sprint(r.Settings[name]))
+		}
+		t.Field("Secret settings", strings.Join(r.SecretSettings, " "))
 		t.Field("Origin", r.Origin)
 		t.Field("State", r.State)
 		t.Row("Images:", r.Images)
@@ -203,41 +255,10 @@ func (in *invocation) printRegistry(r api.Registry) error {
 			t.Row("Last run:", r.LastRun.State+", "+in.ago(r.LastRun.StartedAt))
 			t.Row("", sum(*r.LastRun))
 			t.Field("Last error", r.LastRun.Error)
+			t.Field("Last warning", r.LastRun.Warning)
+			in.outlook(t, *r.LastRun)
 		}
 	})
-}
-
-func testRegistry(ctx context.Context, in *invocation, c *client.Client) error {
-	steps, err := c.TestRegistry(ctx, in.arg(0))
-	if err != nil {
-		return err
-	}
-	err = in.print(steps, func(t *output.Table) {
-		t.Header("STEP", "OK", "DETAIL")
-		for _, s := range steps.Items {
-			t.Row(s.Name, yesNo(s.OK), s.Detail)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if failed := failedStep(steps.Items); failed != nil {
-		return diagnosis(in.arg(0), failed)
-	}
-	return nil
-}
-
-func failedStep(steps []api.DiagnosisStep) *api.DiagnosisStep {
-	for i := range steps {
-		if !steps[i].OK {
-			return &steps[i]
-		}
-	}
-	return nil
-}
-
-func diagnosis(registry string, s *api.DiagnosisStep) error {
-	return failf("registry %s: %s", registry, s.Detail).withCheck("%s", s.Name).withTry("%s", s.Hint)
 }
 
 func removeRegistry(ctx context.Context, in *invocation, c *client.Client) error {

@@ -67,7 +67,7 @@ func (in *invocation) follow(ctx context.Context, c *client.Client, run api.Run)
 	defer p.end()
 	misses := 0
 	for !model.RunState(run.State).Final() {
-		p.update(run.Scanned+run.Unchanged+run.Unsupported+run.Failed, run.Listed, run.Registry+": "+run.State)
+		p.update(run.Scanned+run.Unchanged+run.Unsupported+run.Failed, run.Listed, run.Registry+": "+in.prospect(run))
 		if err := in.Wait(ctx, pollEvery); err != nil {
 			return run, failf("interrupted; run %d goes on in the daemon", run.ID).withTry("muster registry scan %s --stop", run.Registry)
 		}
@@ -91,6 +91,8 @@ func (in *invocation) printRun(r api.Run) error {
 		t.Field("Registry", r.Registry)
 		t.Field("State", r.State)
 		t.Field("Error", r.Error)
+		t.Field("Warning", r.Warning)
+		in.outlook(t, r)
 		if !r.FinishedAt.IsZero() {
 			t.Field("Took", r.FinishedAt.Sub(r.StartedAt).Round(time.Second))
 			t.Line("%s", sum(r))
@@ -100,6 +102,28 @@ func (in *invocation) printRun(r api.Run) error {
 		in.hint("%s", sum(r))
 	}
 	return err
+}
+
+// prospect is what a run does, and how long that will take.
+func (in *invocation) prospect(r api.Run) string {
+	text := r.State
+	if !r.WaitingUntil.IsZero() {
+		text += ", waits until " + stamp(r.WaitingUntil) + " (" + r.WaitingFor + ")"
+	}
+	if !r.ExpectedAt.IsZero() {
+		text += ", done " + in.ago(r.ExpectedAt)
+	}
+	return text
+}
+
+// outlook shows what a run that is under way waits for, and when it will be done.
+func (in *invocation) outlook(t *output.Table, r api.Run) {
+	if !r.WaitingUntil.IsZero() {
+		t.Row("Waits until:", stamp(r.WaitingUntil)+", "+r.WaitingFor)
+	}
+	if !r.ExpectedAt.IsZero() {
+		t.Row("Expected:", in.ago(r.ExpectedAt))
+	}
 }
 
 // sum accounts for every image that a run listed.
@@ -115,6 +139,9 @@ func (in *invocation) runOutcome(r api.Run) error {
 			cause = "no reason given"
 		}
 		return failf("run %d of %s is %s: %s", r.ID, r.Registry, r.State, cause).withTry("muster registry test %s", r.Registry)
+	}
+	if r.Warning != "" {
+		in.hint("warning: %s", r.Warning)
 	}
 	if r.Failed > 0 {
 		in.hint("%s could not be scanned; see: muster image list --registry %s --status failed", plural(r.Failed, "image"), r.Registry)

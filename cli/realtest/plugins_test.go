@@ -180,8 +180,9 @@ func TestGuide(t *testing.T) {
 	if err := os.Symlink(bin, filepath.Join(tools, "muster")); err != nil {
 		t.Fatal(err)
 	}
+	folder := t.TempDir()
 	cmd := exec.Command("sh")
-	cmd.Dir = t.TempDir()
+	cmd.Dir = folder
 	cmd.Stdin = strings.NewReader(script.String())
 	cmd.Env = append(os.Environ(), "MUSTER_SRC="+source, "PATH="+tools+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
@@ -190,5 +191,34 @@ func TestGuide(t *testing.T) {
 	}
 	if n := strings.Count(string(out), "ok       leaves no processes behind"); n != 2 {
 		t.Errorf("%d reports passed:\n%s", n, out)
+	}
+	scanWithGuidesPlugin(t, filepath.Join(folder, "listfile")) // where the page goes
+}
+
+// scanWithGuidesPlugin does what the page says comes then: it declares the
+// plugin and scans a registry with it that wants a password.
+func scanWithGuidesPlugin(t *testing.T, folder string) {
+	login := credentials{username: "me", password: "correct horse"}
+	reg := startRegistry(t, login)
+	for _, tag := range []string{"1.0", "1.1"} {
+		image, err := random.Image(64, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pushImage(t, reg.reference(t, "team/app:"+tag), image, login)
+	}
+	list, password := filepath.Join(folder, "images.txt"), filepath.Join(folder, "password")
+	write(t, list, "team/app:1.0\nteam/app:1.1\n")
+	write(t, password, login.password)
+	plugin := declared{"listfile", "registry", filepath.Join(folder, "listfile"), []string{"--file", list}}
+
+	w := newWorld(t)
+	c := w.start("hub", "--plugins", "["+plugin.yaml(t)+"]")
+	w.muster(c, 0, "", "registry", "add", "shop", "--type", "listfile", "--url", reg.url(), "--username", login.username, "--password-file", password)
+	w.muster(c, 0, "", "registry", "scan", "shop", "--wait")
+	for _, tag := range []string{"1.0", "1.1"} {
+		if _, ok := w.images(c)[reg.addr+"/team/app:"+tag]; !ok {
+			t.Errorf("images: %v", w.images(c))
+		}
 	}
 }

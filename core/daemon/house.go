@@ -21,6 +21,7 @@ import (
 	"github.com/muster-sec/muster/core/plughost"
 	"github.com/muster-sec/muster/core/queue"
 	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/core/secret"
 	"github.com/muster-sec/muster/core/store"
@@ -183,8 +184,10 @@ func (h *house) buildScans(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("daemon: scanner: %w", err)
 	}
+	hosts := registryhttp.NewHosts(h.now)
+	lister := h.plugins.Registries(hosts)
 	h.registries, err = registry.New(registry.Options{
-		Lister: h.plugins.Registries(), Sources: h.store, Runs: h.store, Contents: h.store, Queue: h.queue,
+		Lister: lister, Sources: h.store, Runs: h.store, Contents: h.store, Queue: h.queue,
 		Memberships: h.store, Auditor: h.store, Logger: h.log.With("part", "registries"), Now: h.now,
 		Analyzers: fingerprint,
 	})
@@ -193,7 +196,7 @@ func (h *house) buildScans(ctx context.Context) error {
 	}
 	h.scans, err = scanjob.New(scanjob.Options{
 		Jobs: h.store, Results: h.store, Matched: h.store, Inventories: h.store,
-		Scanner: scanjob.NewPuller(sc, fingerprint), Credentials: h.plugins.Registries(), Expander: h.registries,
+		Scanner: scanjob.NewPuller(sc, fingerprint, hosts), Credentials: lister, Expander: h.registries,
 		Queue: h.queue, Auditor: h.store, Logger: h.log.With("part", "scans"), Now: h.now,
 		Owner: "daemon", Workers: h.config.Scan.Workers,
 	})

@@ -20,6 +20,7 @@ import (
 	"github.com/muster-sec/muster/core/httpapi/api"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/plughost"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
@@ -59,7 +60,7 @@ func TestBuiltinBehindAProxy(t *testing.T) {
 		}
 	})
 	reg := model.Registry{Name: "far", Type: "oci", URL: "http://registry.invalid"}
-	err = h.Registries().ListRepositories(t.Context(), reg, func(string) error { return nil })
+	err = h.Registries(registryhttp.NewHosts(time.Now)).ListRepositories(t.Context(), reg, func(string) error { return nil })
 	if err != nil || asked.Load() == 0 {
 		t.Errorf("%v; the proxy was asked %d times", err, asked.Load())
 	}

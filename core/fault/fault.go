@@ -7,6 +7,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind is the class of a failure.
@@ -45,6 +46,8 @@ type Error struct {
 	Kind Kind
 	Hint string
 	err  error
+
+	after *time.Duration // nil: not known
 }
 
 // Error gives what happened, with its causes; the hint is shown apart.
@@ -62,6 +65,28 @@ func New(kind Kind, format string, args ...any) *Error {
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
+}
+
+// WithRetryAfter sets how long from now the next try makes no sense, as the other
+// side said, and returns the error itself.
+func (e *Error) WithRetryAfter(d time.Duration) *Error {
+	e.after = &d
+	return e
+}
+
+// RetryAfterOf is how long err asks to wait before the next try; false when it
+// does not say. The outermost fault that knows decides.
+func RetryAfterOf(err error) (time.Duration, bool) {
+	for {
+		f, ok := errors.AsType[*Error](err)
+		if !ok {
+			return 0, false
+		}
+		if f.after != nil {
+			return *f.after, true
+		}
+		err = f.err
+	}
 }
 
 // KindOf is the kind of the outermost fault in err's chain, Internal when

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/muster-sec/muster/core/fault"
 )
@@ -40,5 +41,29 @@ func TestKindAndHintSurviveWrapping(t *testing.T) {
 	}
 	if got, want := inner.Error(), `registry "fed.prod": EOF`; got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
+	}
+}
+
+func TestRetryAfterSurvivesWrapping(t *testing.T) {
+	t.Parallel()
+	inner := fault.New(fault.Unavailable, "HTTP 429").WithRetryAfter(time.Minute)
+	tests := map[string]struct {
+		err   error
+		after time.Duration
+		ok    bool
+	}{
+		"nil":               {nil, 0, false},
+		"plain":             {io.EOF, 0, false},
+		"does not say":      {fault.New(fault.Unavailable, "reset"), 0, false},
+		"says":              {inner, time.Minute, true},
+		"at once":           {fault.New(fault.Unavailable, "x").WithRetryAfter(0), 0, true},
+		"wrapped":           {fmt.Errorf("list: %w", inner), time.Minute, true},
+		"within a fault":    {fault.New(fault.Unavailable, "list: %w", inner), time.Minute, true},
+		"the outer decides": {fault.New(fault.Unavailable, "list: %w", inner).WithRetryAfter(time.Second), time.Second, true},
+	}
+	for name, tt := range tests {
+		if after, ok := fault.RetryAfterOf(tt.err); after != tt.after || ok != tt.ok {
+			t.Errorf("%s: %s, %v", name, after, ok)
+		}
 	}
 }

@@ -106,7 +106,7 @@ func ParseVerdictKey(key string) (v model.Verdict, ok bool) {
 // ParseTagKey takes a key of [TagKey] apart, into a tag that has nothing else.
 func ParseTagKey(key string) (t model.Tag, ok bool) {
 	registry, rest, found := strings.Cut(key, "/")
-	colon := strings.LastIndexByte(rest, ':')
+	colon := strings.IndexByte(rest, ':') // repositories have none
 	if !found || colon < 0 {
 		return t, false
 	}

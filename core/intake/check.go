@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -90,7 +91,7 @@ func checkFinding(f *model.Finding) error {
 
 func checkPackage(p *model.Package) error {
 	layer := string(p.Layer)
-	for _, s := range []*string{&p.Name, &p.Version, &p.Type, &p.SourceName, &p.SourceVersion, &p.Arch, &p.Path, &layer} {
+	for _, s := range []*string{&p.Name, &p.Version, &p.Type, &p.SourceName, &p.SourceVersion, &p.Arch, &p.Path, &layer, &p.PURL} {
 		if err := clean(s); err != nil {
 			return err
 		}
@@ -147,6 +148,34 @@ func checkText(field, s string, limit int) error {
 		return fault.New(fault.Invalid, "intake: %s has control characters", field)
 	}
 	return nil
+}
+
+const (
+	// clockSkew is how far a pipeline's clock may be ahead of ours.
+	clockSkew = 5 * time.Minute
+	// oldestYear is before any container image was scanned: a time before it is
+	// a clock that was never set.
+	oldestYear = 2013
+)
+
+// date drops a time of the scan that cannot be: a verdict from the future would
+// count as newer than all that are made until then.
+func (s *Service) date(doc *model.Document) {
+	if doc.ScannedAt.IsZero() {
+		return
+	}
+	at, now := doc.ScannedAt.UTC().Truncate(time.Millisecond), s.o.Now().UTC()
+	switch {
+	case at.After(now.Add(clockSkew)):
+		doc.Warnings = append(doc.Warnings, fmt.Sprintf("the document says that it was made at %s, which is in the future; the time of posting is used", at.Format(time.RFC3339)))
+		at = time.Time{}
+	case at.Year() < oldestYear:
+		doc.Warnings = append(doc.Warnings, fmt.Sprintf("the document says that it was made at %s, before there were such scans; the time of posting is used", at.Format(time.RFC3339)))
+		at = time.Time{}
+	case at.After(now):
+		at = now
+	}
+	doc.ScannedAt = at
 }
 
 // identify settles what the document is about: the document's word counts, the

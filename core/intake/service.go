@@ -131,10 +131,11 @@ func (s *Service) submit(ctx context.Context, actor model.Actor, sub model.Submi
 		return Receipt{}, err
 	}
 	identify(&doc, sub)
+	s.date(&doc)
 	result := model.CIResult{
 		Digest: doc.Digest, ImageID: doc.ImageID, Reference: doc.Reference,
 		Format: format, Tool: doc.Tool, ToolVersion: doc.ToolVersion, Job: sub.Job, Source: sub.Source,
-		PostedBy: actor.Name, PostedAt: s.o.Now().UTC(), DocumentHash: hash,
+		PostedBy: actor.Name, PostedAt: s.o.Now().UTC(), ScannedAt: doc.ScannedAt, DocumentHash: hash,
 		Counts: model.CountFindings(doc.Findings), Packages: len(doc.Packages),
 	}
 	saved, err := s.o.Results.SaveCIResult(ctx, result, doc)

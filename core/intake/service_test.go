@@ -256,6 +256,38 @@ func TestWhatAnImageHoldsIsMadePrintable(t *testing.T) {
 	}
 }
 
+// The verdict is as old as the scan, unless the document's clock cannot be right.
+func TestWhenTheToolScanned(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		says, scanned, asOf time.Time
+		warning             string
+	}{
+		"does not say":  {time.Time{}, time.Time{}, noon, ""},
+		"yesterday":     {noon.Add(-24 * time.Hour), noon.Add(-24 * time.Hour), noon.Add(-24 * time.Hour), ""},
+		"another zone":  {noon.Add(-time.Hour).In(time.FixedZone("x", 7200)), noon.Add(-time.Hour), noon.Add(-time.Hour), ""},
+		"a clock ahead": {noon.Add(time.Minute), noon, noon, ""},
+		"the future":    {noon.Add(time.Hour), time.Time{}, noon, "in the future"},
+		"never set":     {time.Unix(3600, 0), time.Time{}, noon, "before there were such scans"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{doc: model.Document{Tool: "trivy", Digest: digest("1"), ScannedAt: tt.says}}
+			receipt, err := w.service(t).Submit(t.Context(), ci, model.Submission{}, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.saved[0]; !got.ScannedAt.Equal(tt.scanned) || got.ScannedAt.Location() != time.UTC && !got.ScannedAt.IsZero() || !got.AsOf().Equal(tt.asOf) {
+				t.Errorf("scanned at %s, as of %s; want %s and %s", got.ScannedAt, got.AsOf(), tt.scanned, tt.asOf)
+			}
+			if said := strings.Join(receipt.Warnings, ";"); !strings.Contains(said, tt.warning) || (tt.warning == "") != (said == "") {
+				t.Errorf("warnings: %q", said)
+			}
+		})
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

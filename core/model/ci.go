@@ -29,7 +29,8 @@ type CIResult struct {
 	Source       string    `json:"source,omitempty"`
 	PostedBy     string    `json:"posted_by"`
 	PostedAt     time.Time `json:"posted_at"`
-	DocumentHash string    `json:"document_hash"` // sha256 of the document as posted
+	ScannedAt    time.Time `json:"scanned_at,omitzero"` // as the tool says; zero when it does not, or not plausibly
+	DocumentHash string    `json:"document_hash"`       // sha256 of the document as posted
 	Counts       Counts    `json:"counts"`
 	Findings     string    `json:"findings"` // hash of the finding list
 	Packages     int       `json:"packages"`
@@ -45,12 +46,22 @@ func (r CIResult) Producer() string {
 	return strings.TrimRight(strings.Join(words, "/"), "/") + "@" + url.QueryEscape(r.PostedBy)
 }
 
+// AsOf is when the image was scanned as far as is known: when the tool says so,
+// or else when its result was posted.
+func (r CIResult) AsOf() time.Time {
+	if r.ScannedAt.IsZero() {
+		return r.PostedAt
+	}
+	return r.ScannedAt
+}
+
 // Document is what an ingest plugin read out of a CI document.
 type Document struct {
 	Tool, ToolVersion string
 	Digest, ImageID   Digest
 	Reference         string
-	Image             Image // what the document knows of it; may be empty
+	ScannedAt         time.Time // when the tool made the document; zero when it does not say
+	Image             Image     // what the document knows of it; may be empty
 	Packages          []Package
 	Findings          []Finding
 	Warnings          []string

@@ -85,17 +85,25 @@ func (i Image) RunsAsRoot() bool {
 
 // Tag is a pointer from a name to a digest, as a registry last showed it.
 type Tag struct {
-	Registry   string    `json:"registry"`   // the registry's name here
-	Host       string    `json:"host"`       // host[:port] of its URL, lower case: what an image reference begins with
-	Repository string    `json:"repository"` // without the host
-	Tag        string    `json:"tag"`
-	Digest     Digest    `json:"digest"` // an image or an index
-	SeenAt     time.Time `json:"seen_at,omitzero"`
+	Registry   string `json:"registry"`   // the registry's name here
+	Host       string `json:"host"`       // host[:port] of its URL, lower case: what an image reference begins with
+	Repository string `json:"repository"` // without the host
+	// Tag is UntaggedTag(Digest) for a manifest that the registry shows without one.
+	Tag    string    `json:"tag"`
+	Digest Digest    `json:"digest"` // an image or an index
+	SeenAt time.Time `json:"seen_at,omitzero"`
 }
+
+// UntaggedTag stands for the tag of a manifest without one, so that it has a
+// place among the tags of its repository. No tag begins with "@".
+func UntaggedTag(d Digest) string { return "@" + string(d) }
+
+// Untagged says that the tag stands for a manifest without one.
+func (t Tag) Untagged() bool { return strings.HasPrefix(t.Tag, "@") }
 
 // Name is HOST/REPOSITORY:TAG, or …@DIGEST for a pointer without a tag.
 func (t Tag) Name() string {
-	if t.Tag == "" {
+	if t.Tag == "" || t.Untagged() {
 		return t.Host + "/" + t.Repository + "@" + string(t.Digest)
 	}
 	return t.Host + "/" + t.Repository + ":" + t.Tag
@@ -183,4 +191,5 @@ type Package struct {
 	Arch          string `json:"arch,omitempty"`
 	Path          string `json:"path,omitempty"`
 	Layer         Digest `json:"layer,omitempty"` // diff id
+	PURL          string `json:"purl,omitempty"`  // package URL, where a document tells it
 }

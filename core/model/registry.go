@@ -17,6 +17,13 @@ type Registry struct {
 	Username string `json:"username,omitempty"`
 	Password Secret `json:"-"`
 	Token    Secret `json:"-"`
+	// Settings are the plugin's own, by the names of its schema; those that the
+	// schema marks as secrets are apart.
+	Settings map[string]any `json:"settings,omitempty"`
+	// SecretSettings are the values of secret settings as JSON.
+	SecretSettings map[string]Secret `json:"-"`
+	// PushKey is what a registry shows that tells of pushes; empty: none may.
+	PushKey Secret `json:"-"`
 	// CACert is PEM, trusted in addition to the system's roots.
 	CACert string `json:"ca_cert,omitempty"`
 	// Platforms to scan of a multi-platform image; empty means all.
@@ -61,6 +68,7 @@ const (
 	TriggerManual   Trigger = "manual"
 	TriggerSchedule Trigger = "schedule"
 	TriggerDB       Trigger = "vulnerability-db"
+	TriggerPush     Trigger = "push"
 )
 
 // Run is one pass over a registry. When it is done,
@@ -79,6 +87,14 @@ type Run struct {
 	Unsupported int
 	Failed      int
 	Error       string // why the listing failed or stopped part-way
+	Warning     string // what a person should know though nothing failed
+	// ExpectedAt is when the run will be done if it goes on as it did; zero while
+	// that cannot be told.
+	ExpectedAt time.Time
+	// WaitingUntil is set while nothing goes on before that time, and WaitingFor
+	// says why: a registry's limit, as a rule.
+	WaitingUntil time.Time
+	WaitingFor   string
 }
 
 // RegistryStatus is a registry with what it is doing.
@@ -93,8 +109,21 @@ type RegistryStatus struct {
 type ListedImage struct {
 	Repository string
 	Tag        string // empty for an untagged digest
-	Digest     Digest // of what the tag names: an image or an index
-	MediaType  string
+	Digest     Digest // of what the tag names: an image or an index; empty where a listing does not tell it
+	MediaType  string // empty where it is not told
+}
+
+// PushEvent is a registry's call about pushes as it arrived.
+type PushEvent struct {
+	Body    []byte
+	Headers map[string]string // canonical names, first values
+}
+
+// Push is one image that was pushed.
+type Push struct {
+	Repository string
+	Tag        string // empty without one
+	Digest     Digest // empty when it is not told
 }
 
 // Credential opens one repository. All empty means anonymous.
@@ -107,8 +136,10 @@ type Credential struct {
 
 // DiagnosisStep is one step of a registry test, in order.
 type DiagnosisStep struct {
-	Name   string // "resolve", "connect", "authenticate", "list", "read"
+	Name   string // "resolve", "connect", "authenticate", "list", "read"; at last "select"
 	OK     bool
 	Detail string
-	Hint   string // set when not OK
+	Hint   string // the next step, when not OK or with a warning
+	// Warning is set when the step succeeded and still a person should look.
+	Warning string
 }

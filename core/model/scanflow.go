@@ -42,6 +42,13 @@ type ListedItem struct {
 	Attached   bool   // unsupported by its place in an index; see Image.Attached
 }
 
+// ListingEnd is how the listing of a run ended.
+type ListingEnd struct {
+	Gone    []Tag  // no longer shown by a listing that is complete
+	Problem string // why it is incomplete; empty when it is not
+	Warning string // what a person should know all the same
+}
+
 // Timetable is a registry's schedule and up to when it has been answered.
 type Timetable struct {
 	Registry string
@@ -84,6 +91,7 @@ type Job struct {
 	Digest     Digest
 	MediaType  string
 	Attempt    int // 1 for the first
+	Held       int // how often the registry has put it off
 }
 
 // ReturnedJob says what becomes of a job without a result: JobQueued,
@@ -93,8 +101,11 @@ type ReturnedJob struct {
 	Reason string
 	// NotBefore is when a job that goes back to the queue may be leased again.
 	NotBefore time.Time
-	// Uncounted gives the attempt back: the job is not to blame, its worker ends.
+	// Uncounted gives the attempt back: the job is not to blame, its worker ends
+	// or its registry puts it off.
 	Uncounted bool
+	// Held counts that the registry put it off.
+	Held bool
 }
 
 // JobState is where a job stands; but for the first two, jobs are over.

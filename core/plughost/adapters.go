@@ -6,16 +6,21 @@ import (
 	"io"
 
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
 // Registries are the registry plugins, as services of core ask for them.
 type Registries struct {
-	host *Host
+	host  *Host
+	hosts *registryhttp.Hosts
 }
 
-// Registries returns the registry plugins of the host.
-func (h *Host) Registries() *Registries { return &Registries{host: h} }
+// Registries returns the registry plugins of the host. hosts is the memory of
+// what requests that the daemon makes itself must keep to.
+func (h *Host) Registries(hosts *registryhttp.Hosts) *Registries {
+	return &Registries{host: h, hosts: hosts}
+}
 
 // Types returns the names of the registry plugins, which are the types that a
 // registry may have.
@@ -39,9 +44,9 @@ func (r *Registries) ListRepositories(ctx context.Context, reg model.Registry, y
 	return nil
 }
 
-// ListTags lists the tags of a repository, under the same rules. Manifests
-// without a tag are not among them.
-func (r *Registries) ListTags(ctx context.Context, reg model.Registry, repository string, yield func(tag string) error) error {
+// ListTags lists the tags of a repository, under the same rules, and the
+// manifests without a tag that the plugin shows.
+func (r *Registries) ListTags(ctx context.Context, reg model.Registry, repository string, yield func(model.ListedImage) error) error {
 	client, cfg, err := r.open(reg)
 	if err != nil {
 		return err
@@ -50,18 +55,27 @@ func (r *Registries) ListTags(ctx context.Context, reg model.Registry, repositor
 		if err != nil {
 			return faultOf(fmt.Errorf("listing the tags of %s in %s: %w", repository, reg.Name, err))
 		}
-		if tag.Name == "" {
+		if tag.Name == "" && tag.Digest == "" {
 			continue
 		}
-		if err := yield(tag.Name); err != nil {
+		img := model.ListedImage{Repository: repository, Tag: tag.Name, Digest: model.Digest(tag.Digest), MediaType: tag.MediaType}
+		if err := yield(img); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ResolveTag returns what a tag names now.
+// ResolveTag returns what a tag names now. Where the plugin does not have the
+// ability, the registry itself is asked by the distribution API.
 func (r *Registries) ResolveTag(ctx context.Context, reg model.Registry, repository, tag string) (model.ListedImage, error) {
+	about, err := r.host.Describe(ctx, sdk.KindRegistry, reg.Type)
+	if err != nil {
+		return model.ListedImage{}, faultOf(err)
+	}
+	if !about.Has(sdk.CapabilityResolveTag) {
+		return r.ask(ctx, reg, repository, tag)
+	}
 	client, cfg, err := r.open(reg)
 	if err != nil {
 		return model.ListedImage{}, err
@@ -88,6 +102,16 @@ func (r *Registries) Credential(ctx context.Context, reg model.Registry, reposit
 		return model.Credential{}, faultOf(fmt.Errorf("getting a credential for %s in %s: %w", repository, reg.Name, err))
 	}
 	return credentialOf(c), nil
+}
+
+// DecodePush reads a registry's call about pushes.
+func (r *Registries) DecodePush(ctx context.Context, reg model.Registry, e model.PushEvent) ([]model.Push, error) {
+	client, cfg, err := r.open(reg)
+	if err != nil {
+		return nil, err
+	}
+	pushes, err := client.DecodePush(ctx, cfg, sdk.PushEvent{Body: e.Body, Headers: e.Headers})
+	return pushesOf(reg, pushes, err)
 }
 
 // Test tries a registry step by step.

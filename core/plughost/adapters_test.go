@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,6 +22,7 @@ import (
 	"github.com/muster-sec/muster/core/intake"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/plugins/builtin"
 	"github.com/muster-sec/muster/plugins/sdk"
@@ -96,15 +98,15 @@ func startRegistry(t *testing.T) (model.Registry, model.Digest) {
 
 func TestRegistries(t *testing.T) {
 	t.Parallel()
-	r := builtinHost(t).Registries()
+	r := builtinHost(t).Registries(registryhttp.NewHosts(time.Now))
 	reg, digest := startRegistry(t)
 	if diff := cmp.Diff([]string{"dockerhub", "ecr", "gitlab", "harbor", "oci", "quay"}, r.Types()); diff != "" {
 		t.Errorf("types (-want +got):\n%s", diff)
 	}
 	var seen []string
 	err := r.ListRepositories(t.Context(), reg, func(repo string) error {
-		return r.ListTags(t.Context(), reg, repo, func(tag string) error {
-			seen = append(seen, repo+":"+tag)
+		return r.ListTags(t.Context(), reg, repo, func(img model.ListedImage) error {
+			seen = append(seen, repo+":"+img.Tag)
 			return nil
 		})
 	})
@@ -138,10 +140,10 @@ func TestRegistries(t *testing.T) {
 	}
 }
 
-const trivyDocument = `{"SchemaVersion":2,"Trivy":{"Version":"0.74.0"},"ArtifactName":"registry.example/team/app:1.0","ArtifactType":"container_image",
+const trivyDocument = `{"SchemaVersion":2,"Trivy":{"Version":"0.74.0"},"ArtifactName":"registry.example/team/app:1.0","ArtifactType":"container_image","CreatedAt":"2026-05-01T08:00:00Z",
 "Metadata":{"OS":{"Family":"alpine","Name":"3.12"},"ImageID":"` + someDigest + `","DiffIDs":["` + someDigest + `"],
 "RepoDigests":["registry.example/team/app@` + someDigest + `"],"ImageConfig":{"os":"linux","architecture":"amd64"}},
-"Results":[{"Target":"x","Class":"os-pkgs","Type":"alpine","Packages":[{"Name":"zlib","Version":"1","Arch":"x86_64","SrcName":"zlib","SrcVersion":"1","Layer":{"DiffID":"` + someDigest + `"}}],
+"Results":[{"Target":"x","Class":"os-pkgs","Type":"alpine","Packages":[{"Name":"zlib","Version":"1","Arch":"x86_64","SrcName":"zlib","SrcVersion":"1","Identifier":{"PURL":"pkg:apk/alpine/zlib@1"},"Layer":{"DiffID":"` + someDigest + `"}}],
 "Vulnerabilities":[{"VulnerabilityID":"CVE-2022-37434","PkgName":"zlib","InstalledVersion":"1","FixedVersion":"2","Severity":"HIGH","Status":"fixed","Layer":{"DiffID":"` + someDigest + `"},"Title":"t","PrimaryURL":"u","CVSS":{"nvd":{"V3Score":7.5}}}]}]}`
 
 func TestDocuments(t *testing.T) {
@@ -157,11 +159,12 @@ func TestDocuments(t *testing.T) {
 	}
 	want := model.Document{
 		Tool: "trivy", ToolVersion: "0.74.0", Digest: someDigest, ImageID: someDigest, Reference: "registry.example/team/app:1.0",
+		ScannedAt: time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC),
 		Image: model.Image{
 			Digest: someDigest, ImageID: someDigest, Platform: model.Platform{OS: "linux", Architecture: "amd64"},
 			OS: model.OS{Family: "alpine", Version: "3.12"}, Layers: []model.Layer{{DiffID: someDigest}},
 		},
-		Packages: []model.Package{{Name: "zlib", Version: "1", Type: "alpine", SourceName: "zlib", SourceVersion: "1", Arch: "x86_64", Layer: someDigest}},
+		Packages: []model.Package{{Name: "zlib", Version: "1", Type: "alpine", SourceName: "zlib", SourceVersion: "1", Arch: "x86_64", Layer: someDigest, PURL: "pkg:apk/alpine/zlib@1"}},
 		Findings: []model.Finding{{
 			ID: "CVE-2022-37434", Package: "zlib", Installed: "1", Fixed: "2", Type: "alpine", Layer: someDigest, Severity: model.High,
 			Status: "fixed", Score: 7.5, Title: "t", URL: "u",

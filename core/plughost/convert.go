@@ -2,7 +2,9 @@ package plughost
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/muster-sec/muster/core/fault"
@@ -10,13 +12,30 @@ import (
 	"github.com/muster-sec/muster/plugins/sdk"
 )
 
-// settingsOf is the configuration that a registry plugin gets. It is the one
-// place where the registry's secrets leave their type.
+// settingsOf is the configuration that a registry plugin gets: what every
+// registry has, and the plugin's own settings. It is the one place where the
+// registry's secrets leave their type.
 func settingsOf(r model.Registry) (sdk.Config, error) {
-	return sdk.RegistrySettings{
+	base, err := sdk.RegistrySettings{
 		URL: r.URL, Username: r.Username, Password: r.Password.Reveal(), Token: r.Token.Reveal(),
 		Repositories: r.Repositories, CA: r.CACert,
 	}.Config()
+	if err != nil || len(r.Settings)+len(r.SecretSettings) == 0 {
+		return base, err
+	}
+	all := map[string]json.RawMessage{}
+	for name, value := range r.Settings {
+		if all[name], err = json.Marshal(value); err != nil {
+			return nil, fmt.Errorf("encoding setting %s of %s: %w", name, r.Name, err)
+		}
+	}
+	for name, value := range r.SecretSettings {
+		all[name] = json.RawMessage(value.Reveal())
+	}
+	if err := json.Unmarshal(base, &all); err != nil { // last: its fields cannot be set otherwise
+		return nil, fmt.Errorf("encoding the settings of %s: %w", r.Name, err)
+	}
+	return json.Marshal(all)
 }
 
 func credentialOf(c sdk.Credential) model.Credential {
@@ -39,7 +58,7 @@ func documentOf(d sdk.Document) model.Document {
 	s := d.Subject
 	out := model.Document{
 		Tool: s.Tool, ToolVersion: s.ToolVersion,
-		Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Reference: referenceOf(s),
+		Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Reference: referenceOf(s), ScannedAt: s.Created,
 		Image: model.Image{
 			Digest: digestOf(s.Digest), ImageID: digestOf(s.ImageID), Platform: platformOf(s.Platform),
 			OS: model.OS{Family: s.OSFamily, Version: s.OSVersion},
@@ -53,7 +72,7 @@ func documentOf(d sdk.Document) model.Document {
 	for _, p := range d.Packages {
 		out.Packages = append(out.Packages, model.Package{
 			Name: p.Name, Version: p.Version, Type: p.Ecosystem, SourceName: p.SourceName, SourceVersion: p.SourceVersion,
-			Arch: p.Arch, Path: p.Path, Layer: digestOf(p.Layer),
+			Arch: p.Arch, Path: p.Path, Layer: digestOf(p.Layer), PURL: p.PURL,
 		})
 	}
 	for _, f := range d.Findings {
@@ -134,7 +153,11 @@ func faultOf(err error) error {
 	case errors.Is(err, sdk.ErrUnauthorized), errors.Is(err, sdk.ErrDenied):
 		return fault.New(fault.Unavailable, "%w", err).WithHint("the registry refuses the credential: `muster registry test` shows at which step")
 	case errors.Is(err, sdk.ErrUnavailable):
-		return fault.New(fault.Unavailable, "%w", err)
+		unavailable := fault.New(fault.Unavailable, "%w", err)
+		if after, ok := sdk.RetryAfter(err); ok {
+			return unavailable.WithRetryAfter(after)
+		}
+		return unavailable
 	default:
 		return err
 	}

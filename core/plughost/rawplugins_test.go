@@ -18,6 +18,7 @@ import (
 // therefore without its manners.
 func rawPlugins() map[string]func() {
 	all := map[string]func(){
+		"frugal": serveFrugal,
 		"raw-registry": func() {
 			serveRaw(about("raw-registry", basev1.Kind_KIND_REGISTRY), func(s *grpc.Server) {
 				registryv1.RegisterRegistryServiceServer(s, rawRegistry{})

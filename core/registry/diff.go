@@ -45,22 +45,23 @@ func (s *Service) expand(repository string, platforms []string, ix model.Index, 
 // imageMediaType marks children: whoever listed them saw that they are images.
 const imageMediaType = "application/vnd.oci.image.manifest.v1+json"
 
-// account decides about digests that a listing found and writes the outcome.
-func (s *Service) account(ctx context.Context, r model.Registry, f model.ListedPart) error {
+// account decides about digests that a listing found and writes the outcome. It
+// returns the multi-platform images among them that are known.
+func (s *Service) account(ctx context.Context, r model.Registry, f model.ListedPart) ([]model.Index, error) {
 	digests := make([]model.Digest, 0, len(f.Items))
 	for _, it := range f.Items {
 		digests = append(digests, it.Digest)
 	}
 	known, err := s.Contents.Known(ctx, digests)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, ix := range f.Indexes {
 		known[ix.Digest] = model.DigestState{Index: &ix}
 	}
 	children, err := s.childrenOf(ctx, known)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	items := make([]model.ListedItem, 0, len(f.Items))
 	f.Indexes = nil
@@ -76,10 +77,10 @@ func (s *Service) account(ctx context.Context, r model.Registry, f model.ListedP
 	f.Items = items
 	queued, err := s.Contents.AddListed(ctx, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.announce(ctx, queued)
-	return nil
+	return f.Indexes, nil
 }
 
 // childrenOf is what is known of the children of all indexes in known.
@@ -117,7 +118,8 @@ func (s *Service) Expand(ctx context.Context, run int64, registry, repository st
 	if err != nil {
 		return err
 	}
-	return s.account(ctx, r.Registry, model.ListedPart{
+	_, err = s.account(ctx, r.Registry, model.ListedPart{
 		Run: run, Registry: registry, Items: []model.ListedItem{{Repository: repository, Digest: ix.Digest}}, Indexes: []model.Index{ix},
 	})
+	return err
 }

@@ -22,8 +22,13 @@
 //
 // A filter is a glob "repository[:tag]". "*" stands for any characters, "/"
 // among them, so "base/*" selects "base/app" and "base/team/app"; "?" stands for
-// one character. Without a tag part every tag is selected. A registry without
-// filters is taken whole.
+// one character. Without a tag part every tag is selected, and manifests without
+// a tag where the registry's listing shows them. A registry without filters is
+// taken whole.
+//
+// A manifest without a tag that a known index lists is accounted for by that
+// index. Until the index was read once nobody knows, and it is scanned for its
+// own sake.
 //
 // # Schedules
 //

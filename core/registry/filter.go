@@ -58,6 +58,25 @@ func (fs filters) tag(repository, tag string) bool {
 	return len(fs) == 0
 }
 
+// takes says whether what a listing shows is selected.
+func (fs filters) takes(img model.ListedImage) bool {
+	if img.Tag == "" {
+		return fs.untagged(img.Repository)
+	}
+	return fs.tag(img.Repository, img.Tag)
+}
+
+// untagged says whether the manifests without a tag of a repository are
+// selected: where a filter asks for every tag.
+func (fs filters) untagged(repository string) bool {
+	for _, f := range fs {
+		if f.tag == "*" && glob(f.repository, repository) {
+			return true
+		}
+	}
+	return len(fs) == 0
+}
+
 // glob matches the whole of s: "*" any bytes, "?" one. It goes back only to the
 // last star, so a hostile pattern costs at most the product of the lengths.
 func glob(pattern, s string) bool {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ type options struct {
 	path       string // of the database; a new one when empty
 	membership model.Membership
 	now        func() time.Time
+	sleep      func(context.Context, time.Duration) error
 }
 
 func newHouse(t *testing.T, o options) *house {
@@ -49,7 +51,7 @@ func newHouse(t *testing.T, o options) *house {
 	h := &house{store: st, lister: &fakeLister{content: map[string]map[string]string{}}, queue: &fakeQueue{}, path: o.path}
 	h.Service, err = registry.New(registry.Options{
 		Lister: h.lister, Sources: st, Runs: st, Contents: st, Queue: h.queue, Memberships: fakeMembership(o.membership), Auditor: st,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: o.now, Analyzers: "fake/1",
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: o.now, Analyzers: "fake/1", Sleep: o.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +200,7 @@ type fakeLister struct {
 	resolve         func(repository, tag string) error
 	media           func(content string) string
 	resolved        int
+	tells           bool // the listing tells digests
 }
 
 func (f *fakeLister) set(repository, tag, content string) {
@@ -234,7 +237,7 @@ func (f *fakeLister) ListRepositories(_ context.Context, _ model.Registry, yield
 	return nil
 }
 
-func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository string, yield func(string) error) error {
+func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository string, yield func(model.ListedImage) error) error {
 	f.mu.Lock()
 	content, ok := f.content[repository]
 	tags := slices.Sorted(maps.Keys(content))
@@ -243,7 +246,7 @@ func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository st
 		return fault.New(fault.NotFound, "no repository %s", repository)
 	}
 	for _, tag := range tags {
-		if err := yield(tag); err != nil {
+		if err := yield(f.shown(tag, content[tag])); err != nil {
 			return err
 		}
 		if f.afterTag != nil {
@@ -253,6 +256,22 @@ func (f *fakeLister) ListTags(_ context.Context, _ model.Registry, repository st
 		}
 	}
 	return nil
+}
+
+// shown is how a listing shows a tag: by name alone, or with what tells says. A
+// tag that begins with "@" is none.
+func (f *fakeLister) shown(tag, content string) model.ListedImage {
+	img := model.ListedImage{Tag: tag}
+	if strings.HasPrefix(tag, "@") {
+		return model.ListedImage{Digest: digest(content)}
+	}
+	if f.tells {
+		img.Digest = digest(content)
+		if f.media != nil {
+			img.MediaType = f.media(content)
+		}
+	}
+	return img
 }
 
 // answer changes what happens before a tag is resolved.
@@ -280,6 +299,32 @@ func (f *fakeLister) ResolveTag(ctx context.Context, _ model.Registry, repositor
 		img.MediaType = f.media(content)
 	}
 	return img, ctx.Err()
+}
+
+// Configure takes settings whose names are words; those that say "secret" are.
+func (f *fakeLister) Configure(_ context.Context, r model.Registry) (settings map[string]any, secret []string, err error) {
+	for name := range r.Settings {
+		switch {
+		case strings.Contains(name, "wrong"):
+			return nil, nil, fault.New(fault.Invalid, "there is no setting %s", name)
+		case strings.Contains(name, "secret"):
+			secret = append(secret, name)
+		}
+	}
+	return r.Settings, secret, nil
+}
+
+// DecodePush takes "repository:tag", signed by the header Signature if there is one.
+func (f *fakeLister) DecodePush(_ context.Context, _ model.Registry, e model.PushEvent) ([]model.Push, error) {
+	if e.Headers["Signature"] == "wrong" {
+		return nil, fault.New(fault.Denied, "wrong signature")
+	}
+	var pushes []model.Push
+	for image := range strings.FieldsSeq(string(e.Body)) {
+		repository, tag, _ := strings.Cut(image, ":")
+		pushes = append(pushes, model.Push{Repository: repository, Tag: tag})
+	}
+	return pushes, nil
 }
 
 func (f *fakeLister) Test(_ context.Context, r model.Registry) ([]model.DiagnosisStep, error) {

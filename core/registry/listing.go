@@ -13,9 +13,6 @@ import (
 	"github.com/muster-sec/muster/core/model"
 )
 
-// partSize is how many tags are compared and written at a time.
-const partSize = 200
-
 // list is the listing of one run. Repositories, tags and their digests are read
 // by goroutines that end with ctx; problems are collected, because one
 // repository that cannot be read must not hide the others.
@@ -26,8 +23,10 @@ type list struct {
 	filters  filters
 
 	mu       sync.Mutex
-	seen     map[string]bool // "repository:tag" of everything the registry showed
+	seen     map[string]bool // nameOf everything the registry showed
 	digests  map[model.Digest]bool
+	listed   int                   // repositories that the registry showed
+	children map[model.Digest]bool // of the indexes among digests that are known
 	problems []string
 	failures int
 }
@@ -55,14 +54,11 @@ func (l *list) problem() string {
 	return text
 }
 
-// tagged is one tag to resolve.
-type tagged struct{ repository, tag string }
-
 // read lists everything and accounts for it. The error is one of our own house
 // or the end of ctx; what the registry does wrong is in problem.
 func (l *list) read(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	repositories, tags, found := make(chan string), make(chan tagged), make(chan model.ListedImage)
+	repositories, tags, found := make(chan string), make(chan model.ListedImage), make(chan model.ListedImage)
 	group.Go(func() error {
 		defer close(repositories)
 		return l.repositories(ctx, repositories)
@@ -72,7 +68,7 @@ func (l *list) read(ctx context.Context) error {
 		listing.Add(1)
 		group.Go(func() error {
 			defer listing.Done()
-			return l.tags(ctx, repositories, tags)
+			return l.tags(ctx, repositories, tags, found)
 		})
 	}
 	for range l.Parallel {
@@ -96,10 +92,14 @@ func (l *list) read(ctx context.Context) error {
 func (l *list) repositories(ctx context.Context, out chan<- string) error {
 	known := map[string]bool{}
 	yield := func(repository string) error {
-		if known[repository] || !l.filters.repository(repository) {
+		if known[repository] {
 			return ctx.Err()
 		}
 		known[repository] = true
+		l.count()
+		if !l.filters.repository(repository) {
+			return ctx.Err()
+		}
 		return send(ctx, out, repository)
 	}
 	if len(l.registry.Repositories) > 0 {
@@ -110,7 +110,8 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 		}
 		return nil
 	}
-	if err := l.Lister.ListRepositories(ctx, l.registry, yield); err != nil {
+	err := l.patiently(ctx, func() error { return l.Lister.ListRepositories(ctx, l.registry, yield) })
+	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -119,16 +120,23 @@ func (l *list) repositories(ctx context.Context, out chan<- string) error {
 	return nil
 }
 
-func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) error {
+// tags passes on what repositories hold: to found where the listing tells the
+// digest, which saves a request for each, or else to be resolved.
+func (l *list) tags(ctx context.Context, in <-chan string, unresolved, found chan<- model.ListedImage) error {
 	for repository := range in {
 		shown := 0
-		err := l.Lister.ListTags(ctx, l.registry, repository, func(tag string) error {
+		yield := func(img model.ListedImage) error {
 			shown++
-			if !l.filters.tag(repository, tag) || !l.first(repository, tag) {
+			img.Repository = repository
+			if !l.filters.takes(img) || !l.first(img) {
 				return ctx.Err()
 			}
-			return send(ctx, out, tagged{repository, tag})
-		})
+			if img.Digest == "" {
+				return send(ctx, unresolved, img)
+			}
+			return l.pass(ctx, img, found)
+		}
+		err := l.patiently(ctx, func() error { return l.Lister.ListTags(ctx, l.registry, repository, yield) })
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -139,6 +147,22 @@ func (l *list) tags(ctx context.Context, in <-chan string, out chan<- tagged) er
 	return nil
 }
 
+// pass hands on an image whose digest was told, if it is one.
+func (l *list) pass(ctx context.Context, img model.ListedImage, found chan<- model.ListedImage) error {
+	if _, err := model.ParseDigest(string(img.Digest)); err != nil {
+		l.fail(fmt.Errorf("read %s: %w", nameOf(img), err))
+		return nil
+	}
+	return send(ctx, found, img)
+}
+
+// count notes that the registry shows a repository.
+func (l *list) count() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listed++
+}
+
 // emptied says that a repository of the catalog, of which nothing was shown, has
 // no tags: registries answer "not found" when the last one was deleted. A
 // repository that was asked for by name is expected to exist.
@@ -146,12 +170,22 @@ func (l *list) emptied(err error) bool {
 	return len(l.registry.Repositories) == 0 && fault.KindOf(err) == fault.NotFound
 }
 
+// nameOf is "repository:tag", or "repository:@digest" without a tag.
+func nameOf(img model.ListedImage) string { return img.Repository + ":" + tagOf(img) }
+
+func tagOf(img model.ListedImage) string {
+	if img.Tag == "" {
+		return model.UntaggedTag(img.Digest)
+	}
+	return img.Tag
+}
+
 // first notes that the registry shows a tag; false when it did so before, as
 // registries do when something is pushed between two pages.
-func (l *list) first(repository, tag string) bool {
+func (l *list) first(img model.ListedImage) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := repository + ":" + tag
+	name := nameOf(img)
 	if l.seen[name] {
 		return false
 	}
@@ -159,9 +193,13 @@ func (l *list) first(repository, tag string) bool {
 	return true
 }
 
-func (l *list) resolve(ctx context.Context, in <-chan tagged, out chan<- model.ListedImage) error {
+func (l *list) resolve(ctx context.Context, in <-chan model.ListedImage, out chan<- model.ListedImage) error {
 	for t := range in {
-		img, err := l.Lister.ResolveTag(ctx, l.registry, t.repository, t.tag)
+		var img model.ListedImage
+		err := l.patiently(ctx, func() (err error) {
+			img, err = l.Lister.ResolveTag(ctx, l.registry, t.Repository, t.Tag)
+			return err
+		})
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -169,66 +207,21 @@ func (l *list) resolve(ctx context.Context, in <-chan tagged, out chan<- model.L
 			l.vanished(t) // deleted between its listing and now
 			continue
 		case err != nil:
-			l.fail(fmt.Errorf("read %s:%s: %w", t.repository, t.tag, err))
+			l.fail(fmt.Errorf("read %s: %w", nameOf(t), err))
 			continue
 		}
-		if _, err := model.ParseDigest(string(img.Digest)); err != nil {
-			l.fail(fmt.Errorf("read %s:%s: %w", t.repository, t.tag, err))
-			continue
-		}
-		img.Repository, img.Tag = t.repository, t.tag
-		if err := send(ctx, out, img); err != nil {
+		img.Repository, img.Tag = t.Repository, t.Tag
+		if err := l.pass(ctx, img, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *list) vanished(t tagged) {
+func (l *list) vanished(img model.ListedImage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.seen, t.repository+":"+t.tag)
-}
-
-// collect accounts for what was found, part by part, so that scans begin while
-// the listing goes on.
-func (l *list) collect(ctx context.Context, in <-chan model.ListedImage) error {
-	part := make([]model.ListedImage, 0, partSize)
-	flush := func() error {
-		if len(part) == 0 {
-			return nil
-		}
-		err := l.account(ctx, l.registry, l.found(part))
-		part = part[:0]
-		return err
-	}
-	for img := range in {
-		if part = append(part, img); len(part) == partSize {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return flush()
-}
-
-// found turns tags into pointers to keep and digests to account for, each once.
-func (l *list) found(part []model.ListedImage) model.ListedPart {
-	f := model.ListedPart{Run: l.run.ID, Registry: l.registry.Name}
-	for _, img := range part {
-		f.Tags = append(f.Tags, model.Tag{
-			Registry: l.registry.Name, Host: hostOf(l.registry.URL), Repository: img.Repository, Tag: img.Tag,
-			Digest: img.Digest, SeenAt: l.Now().UTC(),
-		})
-		if !l.digests[img.Digest] {
-			l.digests[img.Digest] = true
-			f.Items = append(f.Items, model.ListedItem{Repository: img.Repository, Digest: img.Digest, MediaType: img.MediaType})
-		}
-	}
-	return f
+	delete(l.seen, nameOf(img))
 }
 
 // gone are the tags that were known and that a complete listing did not show.
@@ -264,11 +257,11 @@ func (s *Service) listRun(ctx context.Context, run model.Run) error {
 		return nil // removed meanwhile, its runs with it
 	}
 	if err != nil {
-		return errors.Join(err, s.Runs.EndListing(ctx, run.ID, nil, err.Error()))
+		return errors.Join(err, s.Runs.EndListing(ctx, run.ID, model.ListingEnd{Problem: err.Error()}))
 	}
 	l := &list{
 		Service: s, registry: st.Registry, run: run, filters: newFilters(st.Filters),
-		seen: map[string]bool{}, digests: map[model.Digest]bool{},
+		seen: map[string]bool{}, digests: map[model.Digest]bool{}, children: map[model.Digest]bool{},
 	}
 	if err := l.read(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -276,16 +269,17 @@ func (s *Service) listRun(ctx context.Context, run model.Run) error {
 		}
 		l.fail(err)
 	}
-	var gone []model.Tag
-	if l.problem() == "" {
-		if gone, err = l.gone(ctx); err != nil {
+	end := model.ListingEnd{Problem: l.problem()}
+	if end.Problem == "" {
+		end.Warning = l.warning()
+		if end.Gone, err = l.gone(ctx); err != nil {
 			return err
 		}
 	}
-	if err := s.Runs.EndListing(ctx, run.ID, gone, l.problem()); err != nil {
+	if err := s.Runs.EndListing(ctx, run.ID, end); err != nil {
 		return err
 	}
-	l.report(ctx, len(gone))
+	l.report(ctx, len(end.Gone))
 	return nil
 }
 
@@ -295,7 +289,7 @@ func (l *list) report(ctx context.Context, gone int) {
 	case l.problem() != "":
 		l.Logger.WarnContext(ctx, "listing incomplete", append(attrs, "error", l.problem())...)
 	case len(l.digests) == 0:
-		l.Logger.WarnContext(ctx, "listing found nothing to scan", append(attrs, "filters", len(l.filters))...)
+		l.Logger.WarnContext(ctx, "listing found nothing to scan", append(attrs, "filters", len(l.filters), "warning", l.warning())...)
 	default:
 		l.Logger.InfoContext(ctx, "listing complete", attrs...)
 	}

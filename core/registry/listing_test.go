@@ -101,7 +101,7 @@ func TestAListingThatFindsNothingIsDone(t *testing.T) {
 	h.add(t, model.Registry{Name: "shop", Filters: []string{"nothing/*"}})
 	h.lister.set("a", "1", "one")
 	run := h.list(t, "shop")
-	if run.State != model.RunDone || run.Listed != 0 || run.Error != "" {
+	if run.State != model.RunDone || run.Listed != 0 || run.Error != "" || !strings.Contains(run.Warning, "nothing matches the filters; the registry lists 1 repositories") {
 		t.Errorf("%+v", run)
 	}
 }

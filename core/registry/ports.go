@@ -16,10 +16,19 @@ type Lister interface {
 	// ListRepositories calls yield with each repository the registry shows; an
 	// error of yield ends the listing and is returned.
 	ListRepositories(ctx context.Context, r model.Registry, yield func(repository string) error) error
-	// ListTags calls yield with each tag of a repository.
-	ListTags(ctx context.Context, r model.Registry, repository string, yield func(tag string) error) error
-	// ResolveTag tells the digest a tag points to.
+	// ListTags calls yield with each tag of a repository, and with each manifest
+	// that the registry shows without one. Digest and MediaType are set where the
+	// listing tells them; Repository need not be.
+	ListTags(ctx context.Context, r model.Registry, repository string, yield func(model.ListedImage) error) error
+	// ResolveTag tells the digest a tag points to; it is asked where the listing does not.
 	ResolveTag(ctx context.Context, r model.Registry, repository, tag string) (model.ListedImage, error)
+	// Configure holds the whole configuration of a registry against what its type
+	// takes. It returns the settings with texts read as the type that is wanted,
+	// and the names of those that are secret; fault.Invalid says what is wrong where.
+	Configure(ctx context.Context, r model.Registry) (settings map[string]any, secret []string, err error)
+	// DecodePush reads a registry's call about pushes; fault.Denied when its
+	// signature is wrong, Unsupported when the type tells of none.
+	DecodePush(ctx context.Context, r model.Registry, e model.PushEvent) ([]model.Push, error)
 	// Test tries a registry's settings step by step.
 	Test(ctx context.Context, r model.Registry) ([]model.DiagnosisStep, error)
 }
@@ -44,9 +53,8 @@ type Runs interface {
 	// Listing are the runs whose listing has not ended.
 	Listing(ctx context.Context) ([]model.Run, error)
 	// EndListing removes the tags that are gone and lets the run end when its
-	// last image is accounted for. problem, when set, says why the listing is
-	// incomplete; the run will have failed.
-	EndListing(ctx context.Context, id int64, gone []model.Tag, problem string) error
+	// last image is accounted for: as failed when there is a problem.
+	EndListing(ctx context.Context, id int64, end model.ListingEnd) error
 	// StopRun cancels a run; false when it was over already.
 	StopRun(ctx context.Context, id int64) (bool, error)
 }

@@ -67,7 +67,9 @@ func (s *Service) stop(ctx context.Context, id int64) error {
 
 // RunStatus tells how far a run of a registry has come. It fails with fault.NotFound.
 func (s *Service) RunStatus(ctx context.Context, name string, id int64) (model.Run, error) {
-	return s.Runs.Run(ctx, name, id)
+	run, err := s.Runs.Run(ctx, name, id)
+	s.forecast(&run)
+	return run, err
 }
 
 // Run works until ctx ends: it starts what the schedules ask for, lists the
@@ -86,7 +88,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) loop(ctx context.Context, group *errgroup.Group) error {
 	var swept time.Time
 	for {
-		due := s.startDue(ctx)
+		due := min(s.startDue(ctx), s.startPushed(ctx))
 		s.startListings(ctx, group)
 		if now := s.Now(); now.Sub(swept) >= sweepEvery {
 			swept = now
@@ -202,6 +204,7 @@ func (s *Service) release(id int64) {
 	defer s.mu.Unlock()
 	s.listing[id]()
 	delete(s.listing, id)
+	delete(s.rests, id)
 }
 
 // Sweep applies retention once.

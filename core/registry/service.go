@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +32,9 @@ type Options struct {
 	Analyzers string
 	// Parallel bounds the requests of one listing at a time; 8 when zero.
 	Parallel int
+	// Sleep waits, or returns the context's error when that ends before; a timer
+	// when nil.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// Retention overrides the defaults, field by field; Now is ignored.
 	Retention model.Retention
 }
@@ -41,6 +46,11 @@ type Service struct {
 
 	mu      sync.Mutex
 	listing map[int64]context.CancelFunc // listings under way here, by run
+	rests   map[int64]rest               // of listings under way that wait
+	// pushes are the registries that pushes ask to list, and when; pushRuns is
+	// when they last started a run. A daemon that ends forgets both: schedules
+	// make up for it.
+	pushes, pushRuns map[string]time.Time
 }
 
 // New makes a service; Run does its work.
@@ -54,12 +64,18 @@ func New(o Options) (*Service, error) {
 	case o.Parallel == 0:
 		o.Parallel = 8
 	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
 	o.Retention = retentionOf(o.Retention)
-	return &Service{Options: o, wake: make(chan struct{}, 1), listing: map[int64]context.CancelFunc{}}, nil
+	return &Service{
+		Options: o, wake: make(chan struct{}, 1), listing: map[int64]context.CancelFunc{}, rests: map[int64]rest{},
+		pushes: map[string]time.Time{}, pushRuns: map[string]time.Time{},
+	}, nil
 }
 
 // Add keeps a new registry. It fails with fault.Invalid for settings that cannot
-// work, Conflict for a name that is taken, and Denied for a federated registry
+// work or that the plugin does not take, Conflict for a name that is taken, and Denied for a federated registry
 // where the actor or this cluster may not have one.
 func (s *Service) Add(ctx context.Context, actor model.Actor, r model.Registry) error {
 	err := s.add(ctx, actor, r)
@@ -72,6 +88,9 @@ func (s *Service) add(ctx context.Context, actor model.Actor, r model.Registry) 
 	}
 	r = normal(r)
 	if err := s.validate(r); err != nil {
+		return err
+	}
+	if err := s.configure(ctx, &r); err != nil {
 		return err
 	}
 	r.CreatedAt = s.Now().UTC().Truncate(time.Millisecond)
@@ -102,6 +121,10 @@ func (s *Service) update(ctx context.Context, actor model.Actor, r model.Registr
 	if err := keepSecrets(&r, old.Registry); err != nil {
 		return err
 	}
+	if err := s.configure(ctx, &r); err != nil {
+		return err
+	}
+	r.PushKey = old.PushKey
 	r.CreatedAt, r.UpdatedAt = old.CreatedAt, s.Now().UTC().Truncate(time.Millisecond)
 	if reachesOtherwise(old.Registry, r) && old.LastRun != nil && !old.LastRun.State.Final() {
 		if err := s.stop(ctx, old.LastRun.ID); err != nil {
@@ -115,34 +138,10 @@ func (s *Service) update(ctx context.Context, actor model.Actor, r model.Registr
 	return nil
 }
 
-// keepSecrets fills empty secrets with the old ones. They were given for one
-// address and one way to be sure of it: sending them elsewhere, in the clear or
-// to whom another CA vouches for would hand them to whoever may edit a registry.
-func keepSecrets(r *model.Registry, old model.Registry) error {
-	if r.Password != "" || r.Token != "" || !hasSecrets(old) {
-		return nil
-	}
-	changed := ""
-	switch {
-	case hostOf(r.URL) != hostOf(old.URL) || r.Type != old.Type:
-		changed = "moves to another address"
-	case isPlain(r.URL) && !isPlain(old.URL):
-		changed = "would be asked without TLS"
-	case r.CACert != old.CACert:
-		changed = "would trust another CA certificate"
-	default:
-		r.Password, r.Token = old.Password, old.Token
-		return nil
-	}
-	return fault.New(fault.Invalid, "registry %s %s: its credentials must be given again", r.Name, changed).
-		WithHint("repeat the request with the password or token for %s", hostOf(r.URL))
-}
-
-func hasSecrets(r model.Registry) bool { return r.Password != "" || r.Token != "" }
-
 func reachesOtherwise(a, b model.Registry) bool {
 	return a.URL != b.URL || a.Type != b.Type || a.Username != b.Username || a.Password != b.Password ||
-		a.Token != b.Token || a.CACert != b.CACert ||
+		a.Token != b.Token || a.CACert != b.CACert || !reflect.DeepEqual(a.Settings, b.Settings) ||
+		!maps.Equal(a.SecretSettings, b.SecretSettings) ||
 		!slices.Equal(a.Repositories, b.Repositories) || !slices.Equal(a.Filters, b.Filters) || !slices.Equal(a.Platforms, b.Platforms)
 }
 
@@ -197,8 +196,12 @@ func (s *Service) Get(ctx context.Context, name string) (model.RegistryStatus, e
 	return st, nil
 }
 
-// fillNext tells when a registry is due. A federated one is run by the primary.
+// fillNext tells when a registry is due, and when its run will be done. A
+// federated one is run by the primary.
 func (s *Service) fillNext(st *model.RegistryStatus, managed bool) {
+	if st.LastRun != nil {
+		s.forecast(st.LastRun)
+	}
 	if st.Schedule == "" || managed && st.Federated() {
 		return
 	}
@@ -217,7 +220,8 @@ func (s *Service) managed(ctx context.Context) (bool, error) {
 	return m.Role == model.Managed, nil
 }
 
-// Test tries a registry's settings step by step. Secrets that are empty are
+// Test tries a registry's settings step by step, and when all of them work it
+// tells what they select. Secrets that are empty are
 // those kept under the same name, on the terms of Update. It fails with
 // fault.Denied for a federated registry with credentials that the actor may not change.
 func (s *Service) Test(ctx context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error) {
@@ -237,7 +241,14 @@ func (s *Service) Test(ctx context.Context, actor model.Actor, r model.Registry)
 	case err != nil && fault.KindOf(err) != fault.NotFound:
 		return nil, err
 	}
-	return s.Lister.Test(ctx, r)
+	if err := s.configure(ctx, &r); err != nil {
+		return nil, err
+	}
+	steps, err := s.Lister.Test(ctx, r)
+	if err != nil || slices.ContainsFunc(steps, func(st model.DiagnosisStep) bool { return !st.OK }) {
+		return steps, err
+	}
+	return append(steps, s.sampled(ctx, r)), nil
 }
 
 // mayWrite refuses changes to federated registries to all but a federated

@@ -161,7 +161,7 @@ func TestSecretsAreSealedKeptAndNeverFollowAnAddress(t *testing.T) {
 	}
 	change.Password = "right"
 	steps, err := h.Test(t.Context(), model.System(), change)
-	if err != nil || len(steps) != 1 || !steps[0].OK {
+	if err != nil || len(steps) == 0 || !steps[0].OK {
 		t.Errorf("test with a password of its own: %+v, %v", steps, err)
 	}
 	if err := h.Update(t.Context(), model.System(), model.Registry{Name: "nobody", Type: "oci", URL: "https://a.example"}); fault.KindOf(err) != fault.NotFound {
@@ -207,7 +207,7 @@ func TestKeptSecretsGoOnlyWhereTheyWereGivenFor(t *testing.T) {
 			}
 			steps, err := h.Test(t.Context(), model.System(), test.becomes)
 			check("test", err)
-			if test.kept && (len(steps) != 1 || !steps[0].OK) {
+			if test.kept && (len(steps) == 0 || !steps[0].OK) {
 				t.Errorf("the kept password was not used: %+v", steps)
 			}
 			check("update", h.Update(t.Context(), model.System(), test.becomes))
@@ -232,7 +232,7 @@ func TestFederatedCredentialsAreTriedByThoseWhoMayChangeThem(t *testing.T) {
 			t.Errorf("an administrator of this cluster: %+v, %v, want a denial", steps, err)
 		}
 		steps, err := h.Test(t.Context(), model.Actor{Name: "fay", Role: model.RoleFedAdmin}, r)
-		if err != nil || len(steps) != 1 || !steps[0].OK {
+		if err != nil || len(steps) == 0 || !steps[0].OK {
 			t.Errorf("a federated administrator: %+v, %v", steps, err)
 		}
 	}

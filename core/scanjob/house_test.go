@@ -110,7 +110,7 @@ func (h *house) list(t testing.TB, registry string, digests ...model.Digest) mod
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.store.EndListing(ctx, run.ID, nil, ""); err != nil {
+	if err := h.store.EndListing(ctx, run.ID, model.ListingEnd{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range queued {

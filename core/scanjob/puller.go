@@ -3,13 +3,10 @@ package scanjob
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,6 +16,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/scanner"
 	"github.com/muster-sec/muster/scanner/layer"
 	"github.com/muster-sec/muster/scanner/limit"
@@ -30,12 +28,16 @@ import (
 type Puller struct {
 	scanner   *scanner.Scanner
 	analyzers string
+	hosts     *registryhttp.Hosts
 }
 
 var _ Scanner = (*Puller)(nil)
 
-// NewPuller makes a puller; analyzers names those of sc, as analyze.Fingerprint does.
-func NewPuller(sc *scanner.Scanner, analyzers string) *Puller { return &Puller{sc, analyzers} }
+// NewPuller makes a puller; analyzers names those of sc, as analyze.Fingerprint
+// does, and hosts is the memory of what requests to registries must keep to.
+func NewPuller(sc *scanner.Scanner, analyzers string, hosts *registryhttp.Hosts) *Puller {
+	return &Puller{sc, analyzers, hosts}
+}
 
 // Analyzers implements Scanner.
 func (p *Puller) Analyzers() string { return p.analyzers }
@@ -52,12 +54,12 @@ func (p *Puller) Index(ctx context.Context, t Target) (model.Index, bool, error)
 	if err != nil {
 		return model.Index{}, false, err
 	}
-	tr, err := transportFor(t.Registry)
+	tr, err := p.hosts.Transport(t.Registry)
 	if err != nil {
 		return model.Index{}, false, err
 	}
-	defer tr.CloseIdleConnections()
-	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(guarded(t.Registry, tr)), remote.WithAuth(authOf(t.Credential)))
+	defer tr.Close()
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(tr), remote.WithAuth(registryhttp.Auth(t.Credential)))
 	if err != nil {
 		return model.Index{}, false, faultOf(fmt.Errorf("read %s: %w", ref, err))
 	}
@@ -105,13 +107,13 @@ func (p *Puller) Image(ctx context.Context, t Target) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	tr, err := transportFor(t.Registry)
+	tr, err := p.hosts.Transport(t.Registry)
 	if err != nil {
 		return Found{}, err
 	}
-	defer tr.CloseIdleConnections()
+	defer tr.Close()
 	found, err := p.scanner.Inventory(ctx, ref.Name(), pull.Options{
-		Keychain: keychain{authOf(t.Credential)}, Transport: tr, PlainHTTP: isPlain(t.Registry.URL),
+		Keychain: keychain{registryhttp.Auth(t.Credential)}, Transport: tr, PlainHTTP: registryhttp.IsPlain(t.Registry.URL),
 	})
 	if err != nil {
 		return Found{}, faultOf(err)
@@ -129,7 +131,7 @@ func reference(t Target) (name.Digest, error) {
 		return name.Digest{}, fault.New(fault.Invalid, "the URL of registry %s names no host", t.Registry.Name)
 	}
 	options := []name.Option{name.StrictValidation}
-	if isPlain(t.Registry.URL) {
+	if registryhttp.IsPlain(t.Registry.URL) {
 		options = append(options, name.Insecure)
 	}
 	ref, err := name.NewDigest(u.Host+"/"+t.Repository+"@"+string(t.Digest), options...)
@@ -137,56 +139,6 @@ func reference(t Target) (name.Digest, error) {
 		return ref, fault.New(fault.Invalid, "registry %s: %w", t.Registry.Name, err)
 	}
 	return ref, nil
-}
-
-func isPlain(address string) bool { return strings.HasPrefix(strings.ToLower(address), "http://") }
-
-// transportFor trusts the system's roots and the registry's own CA. The caller
-// closes its idle connections.
-func transportFor(r model.Registry) (*http.Transport, error) {
-	tr := http.DefaultTransport.(*http.Transport).Clone()
-	if r.CACert == "" {
-		return tr, nil
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM([]byte(r.CACert)) {
-		return nil, fault.New(fault.Invalid, "the CA certificate of registry %s is no PEM certificate", r.Name)
-	}
-	tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return tr, nil
-}
-
-// guarded refuses requests without TLS to a registry whose URL begins with
-// https: the client library falls back to plain HTTP for private addresses, and
-// would send the credentials along.
-func guarded(r model.Registry, tr http.RoundTripper) http.RoundTripper {
-	if isPlain(r.URL) {
-		return tr
-	}
-	return tlsOnly{tr}
-}
-
-type tlsOnly struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (t tlsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" {
-		return nil, fmt.Errorf("%w: %s", pull.ErrInsecure, req.URL.Host)
-	}
-	return t.next.RoundTrip(req)
-}
-
-func authOf(c model.Credential) authn.Authenticator {
-	switch {
-	case c.Token != "":
-		return authn.FromConfig(authn.AuthConfig{RegistryToken: c.Token.Reveal()})
-	case c.Username != "" || c.Password != "":
-		return authn.FromConfig(authn.AuthConfig{Username: c.Username, Password: c.Password.Reveal()})
-	}
-	return authn.Anonymous
 }
 
 // keychain has one key; the scanner asks it about the reference's registry only.
@@ -199,7 +151,10 @@ func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) { return 
 // worth another attempt.
 func faultOf(err error) error {
 	var refused *transport.Error
+	after, later := fault.RetryAfterOf(err)
 	switch {
+	case later:
+		return fault.New(fault.Unavailable, "%w", err).WithRetryAfter(after)
 	case errors.Is(err, pull.ErrUnsupported):
 		return fault.New(fault.Unsupported, "%w", err)
 	case errors.Is(err, limit.ErrExceeded):

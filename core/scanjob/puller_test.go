@@ -1,6 +1,7 @@
 package scanjob_test
 
 import (
+	"context"
 	"encoding/pem"
 	"io"
 	"log"
@@ -17,10 +18,12 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/scanner"
 	"github.com/muster-sec/muster/scanner/sampleimage"
@@ -77,7 +80,7 @@ func TestPullerReachesARegistryAsItsSettingsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	puller := scanjob.NewPuller(sc, "a/1")
+	puller := scanjob.NewPuller(sc, "a/1", registryhttp.NewHosts(time.Now))
 	good := scanjob.Target{
 		Registry:   model.Registry{Name: "shop", URL: server.URL, CACert: ca},
 		Repository: "app", Digest: image, Credential: model.Credential{Username: "u", Password: "p"},
@@ -142,7 +145,7 @@ func TestPullerNeverFallsBackToPlainHTTP(t *testing.T) {
 		Registry:   model.Registry{Name: "shop", URL: "https" + strings.TrimPrefix(server.URL, "http")},
 		Repository: "app", Digest: h64("1"), Credential: model.Credential{Username: "u", Password: "p"},
 	}
-	puller := scanjob.NewPuller(sc, "a/1")
+	puller := scanjob.NewPuller(sc, "a/1", registryhttp.NewHosts(time.Now))
 	if _, _, err := puller.Index(t.Context(), target); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("index: %v", err)
 	}
@@ -190,10 +193,84 @@ func TestAnAttestationHasNoPlatform(t *testing.T) {
 				t.Fatal(err)
 			}
 			target := scanjob.Target{Registry: model.Registry{Name: "shop", URL: server.URL}, Repository: "app", Digest: model.Digest(d.String())}
-			ix, is, err := scanjob.NewPuller(nil, "a/1").Index(t.Context(), target)
+			ix, is, err := scanjob.NewPuller(nil, "a/1", registryhttp.NewHosts(time.Now)).Index(t.Context(), target)
 			if err != nil || !is || len(ix.Children) != 1 || ix.Children[0].Platform.String() != tt.want {
 				t.Errorf("%+v, %v, error %v; want the platform %q", ix, is, err, tt.want)
 			}
 		})
+	}
+}
+
+// A registry that says "later" is asked once, by whichever pull came first, and
+// everybody learns when to come back.
+func TestPullsReadRetryAfter(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v2/" {
+			return
+		}
+		asked.Add(1)
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(server.Close)
+	sc, err := scanner.New(scanner.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	puller := scanjob.NewPuller(sc, "a/1", registryhttp.NewHosts(time.Now))
+	target := scanjob.Target{Registry: model.Registry{Name: "shop", URL: server.URL}, Repository: "app", Digest: h64("1")}
+	for range 25 {
+		_, _, indexErr := puller.Index(t.Context(), target)
+		_, imageErr := puller.Image(t.Context(), target)
+		for _, err := range []error{indexErr, imageErr} {
+			if after, later := fault.RetryAfterOf(err); !later || after < 9*time.Minute || fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "429") {
+				t.Errorf("%v, to be tried after %s, %v", err, after, later)
+			}
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("%d requests for 50 pulls of a registry that says later", asked.Load())
+	}
+}
+
+// One place at a time is enough for an index and an image with many layers:
+// nothing is held open while something else is asked for.
+func TestPullsNeedOnePlace(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	img, err := random.Image(1<<16, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := img.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.NewDigest(strings.TrimPrefix(server.URL, "http://") + "/app@" + d.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, img); err != nil {
+		t.Fatal(err)
+	}
+	sc, err := scanner.New(scanner.Options{Parallel: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	puller := scanjob.NewPuller(sc, "a/1", registryhttp.NewHosts(time.Now))
+	target := scanjob.Target{
+		Registry:   model.Registry{Name: "shop", URL: server.URL, Settings: map[string]any{"concurrency": 1.0}},
+		Repository: "app", Digest: model.Digest(d.String()),
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, _, err := puller.Index(ctx, target); err != nil {
+		t.Error(err)
+	}
+	if _, err := puller.Image(ctx, target); err != nil {
+		t.Error(err)
 	}
 }

@@ -163,6 +163,7 @@ func (s *Service) save(ctx context.Context, job model.Job, found Found) error {
 // judge decides what becomes of a job whose scan failed.
 func (s *Service) judge(ctx context.Context, job model.Job, err error) model.ReturnedJob {
 	reason := reasonOf(err)
+	after, later := fault.RetryAfterOf(err)
 	switch {
 	case ctx.Err() != nil: // the daemon stops; the job is not to blame
 		return model.ReturnedJob{State: model.JobQueued, Uncounted: true}
@@ -170,6 +171,11 @@ func (s *Service) judge(ctx context.Context, job model.Job, err error) model.Ret
 		return model.ReturnedJob{State: model.JobUnsupported, Reason: reason}
 	case permanent(err):
 		return model.ReturnedJob{State: model.JobFailed, Reason: reason}
+	case later && job.Held < maxHeld: // the registry said when, so the image is not to blame
+		return model.ReturnedJob{
+			State: model.JobQueued, Reason: reason, Uncounted: true, Held: true,
+			NotBefore: s.Now().Add(min(max(after, time.Second), longestHold)),
+		}
 	case job.Attempt >= s.Attempts:
 		return model.ReturnedJob{State: model.JobFailed, Reason: fmt.Sprintf("%s (tried %d times)", reason, job.Attempt)}
 	}
@@ -184,6 +190,13 @@ func permanent(err error) bool {
 	}
 	return false
 }
+
+const (
+	// maxHeld is how often a registry may put one image off before that counts
+	// as attempts, and longestHold for how long each time.
+	maxHeld     = 24
+	longestHold = 6 * time.Hour
+)
 
 // backOff is 10 seconds after the first attempt, a minute after the second, and
 // six times as long after every other.

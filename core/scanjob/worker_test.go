@@ -24,13 +24,14 @@ func TestWhatBecomesOfAScanThatFails(t *testing.T) {
 		status   model.ImageStatus
 		reason   string
 	}{
-		"unsupported artifact": {fault.New(fault.Unsupported, "a chart"), 1, model.ImageUnsupported, "a chart"},
-		"malformed manifest":   {fault.New(fault.Invalid, "no layers"), 1, model.ImageFailed, "no layers"},
-		"not there":            {fault.New(fault.NotFound, "manifest unknown"), 1, model.ImageFailed, "manifest unknown"},
-		"over a limit":         {fault.New(fault.TooLarge, "too many entries"), 1, model.ImageFailed, "too many entries"},
-		"wrong digest":         {fault.New(fault.Unavailable, "blob is another"), 3, model.ImageFailed, "blob is another (tried 3 times)"},
-		"network":              {errors.New("connection reset"), 3, model.ImageFailed, "connection reset (tried 3 times)"},
-		"endless message":      {fault.New(fault.Invalid, "%s", strings.Repeat("é", 5000)), 1, model.ImageFailed, strings.Repeat("é", 500) + "…"},
+		"unsupported artifact":   {fault.New(fault.Unsupported, "a chart"), 1, model.ImageUnsupported, "a chart"},
+		"malformed manifest":     {fault.New(fault.Invalid, "no layers"), 1, model.ImageFailed, "no layers"},
+		"not there":              {fault.New(fault.NotFound, "manifest unknown"), 1, model.ImageFailed, "manifest unknown"},
+		"over a limit":           {fault.New(fault.TooLarge, "too many entries"), 1, model.ImageFailed, "too many entries"},
+		"wrong digest":           {fault.New(fault.Unavailable, "blob is another"), 3, model.ImageFailed, "blob is another (tried 3 times)"},
+		"network":                {errors.New("connection reset"), 3, model.ImageFailed, "connection reset (tried 3 times)"},
+		"put off, then given up": {fault.New(fault.Unavailable, "HTTP 429").WithRetryAfter(2 * time.Second), 24 + 3, model.ImageFailed, "HTTP 429 (tried 3 times)"},
+		"endless message":        {fault.New(fault.Invalid, "%s", strings.Repeat("é", 5000)), 1, model.ImageFailed, strings.Repeat("é", 500) + "…"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -326,5 +327,46 @@ func TestAFailureKeepsTheOldResult(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"CVE-1"}, h.vulnerabilities(t, d)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// A registry that says when to come back is not asked before that, however
+// often that is, and no attempt is lost.
+func TestAnImageThatIsPutOffIsTriedThen(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.register(t, model.Registry{Name: "shop"})
+	d := h.image("one")
+	var asked atomic.Int32
+	h.scanner.before = func(context.Context, scanjob.Target) error {
+		if asked.Add(1) <= 10 {
+			return fault.New(fault.Unavailable, "HTTP 429").WithRetryAfter(time.Hour)
+		}
+		return nil
+	}
+	run := h.list(t, "shop", d)
+	stop := h.running(t)
+	defer stop()
+	for i := range int32(10) {
+		eventually(t, func() bool {
+			if err := h.Refill(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return asked.Load() == i+1 && !h.run(t, "shop", run.ID).WaitingUntil.IsZero()
+		})
+		waiting := h.run(t, "shop", run.ID)
+		if left := waiting.WaitingUntil.Sub(h.clock.now()); left != time.Hour || waiting.WaitingFor != "HTTP 429" {
+			t.Fatalf("put off %d times it waits for %s, because of %q", i+1, left, waiting.WaitingFor)
+		}
+		h.clock.advance(time.Hour)
+	}
+	eventually(t, func() bool {
+		if err := h.Refill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return h.run(t, "shop", run.ID).State.Final()
+	})
+	if run = h.run(t, "shop", run.ID); run.State != model.RunDone || run.Scanned != 1 {
+		t.Errorf("%+v", run)
 	}
 }

@@ -20,7 +20,7 @@ func (s *Store) recordCI(tx *sql.Tx, r model.CIResult, list []byte, img model.Im
 	verdict := model.Verdict{
 		Digest: r.Digest, ImageID: r.ImageID, Source: model.SourceCI, Producer: r.Producer(), Counts: r.Counts,
 		RunAsRoot: img.User != "" && img.RunsAsRoot(), // a user that the document does not tell is not known to be root
-		OS:        img.OS, ScannedAt: r.PostedAt, Findings: r.Findings,
+		OS:        img.OS, ScannedAt: r.AsOf(), Findings: r.Findings,
 	}
 	if err := putVerdict(tx, model.Local, verdict); err != nil {
 		return err

@@ -59,6 +59,23 @@ func count(t *testing.T, s *Store, query string, args ...any) (n int) {
 	return n
 }
 
+// A verdict is as old as the tool's scan, where the document tells that.
+func TestACIVerdictIsAsOldAsItsScan(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ix := index(t, s)
+	r, doc := ciDocument(testDigest("a"), "nightly", "h1", "CVE-1")
+	r.ScannedAt = r.PostedAt.Add(-48 * time.Hour)
+	saveCI(t, s, r, doc)
+	known, err := ix.Verdicts(t.Context(), testDigest("a"))
+	if err != nil || len(known) != 1 || !known[0].ScannedAt.Equal(r.ScannedAt) {
+		t.Errorf("verdicts %+v, %v; want one of %s", known, err, r.ScannedAt)
+	}
+	if all := ciResults(t, s); !all[0].ScannedAt.Equal(r.ScannedAt) || !all[0].PostedAt.Equal(r.PostedAt) {
+		t.Errorf("kept as %+v", all[0])
+	}
+}
+
 func TestSaveCIResult(t *testing.T) {
 	t.Parallel()
 	s := open(t)

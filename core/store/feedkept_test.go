@@ -50,7 +50,7 @@ func pointBack(t *testing.T, s *Store, registry, tag string, digest model.Digest
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.EndListing(t.Context(), run.ID, nil, ""); err != nil {
+	if err := s.EndListing(t.Context(), run.ID, model.ListingEnd{}); err != nil {
 		t.Fatal(err)
 	}
 }

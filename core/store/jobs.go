@@ -78,7 +78,12 @@ func (s *Store) Return(ctx context.Context, j model.Job, owner string, r model.R
 		if r.Uncounted {
 			attempt--
 		}
-		_, err = tx.Exec(`UPDATE jobs SET state = 'queued', owner = '', lease_until = 0, attempt = ?, not_before = ? WHERE id = ?`, attempt, millis(r.NotBefore), j.ID)
+		puts := j.Held
+		if r.Held {
+			puts++
+		}
+		_, err = tx.Exec(`UPDATE jobs SET state = 'queued', owner = '', lease_until = 0, attempt = ?, held = ?, reason = ?, not_before = ? WHERE id = ?`,
+			attempt, puts, r.Reason, millis(r.NotBefore), j.ID)
 		if err != nil {
 			return fmt.Errorf("store: return job %d: %w", j.ID, err)
 		}
@@ -144,10 +149,10 @@ func holds(tx *sql.Tx, id int64, owner string) (bool, error) {
 	return held, nil
 }
 
-const selectJob = `SELECT j.id, j.run_id, r.registry, j.repository, j.digest, j.media_type, j.attempt FROM jobs j JOIN runs r ON r.id = j.run_id `
+const selectJob = `SELECT j.id, j.run_id, r.registry, j.repository, j.digest, j.media_type, j.attempt, j.held FROM jobs j JOIN runs r ON r.id = j.run_id `
 
 func readJob(r row) (j model.Job, ok bool, err error) {
-	err = r.Scan(&j.ID, &j.Run, &j.Registry, &j.Repository, &j.Digest, &j.MediaType, &j.Attempt)
+	err = r.Scan(&j.ID, &j.Run, &j.Registry, &j.Repository, &j.Digest, &j.MediaType, &j.Attempt, &j.Held)
 	if errors.Is(err, sql.ErrNoRows) {
 		return j, false, nil
 	}

@@ -17,6 +17,9 @@ import (
 type secrets struct {
 	Password string `json:"password,omitempty"`
 	Token    string `json:"token,omitempty"`
+	PushKey  string `json:"push_key,omitempty"`
+	// Settings are the secret settings of the plugin, each as JSON.
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // AddRegistry keeps a new registry. It fails with fault.Conflict when the name is taken.
@@ -241,18 +244,29 @@ func (s *Store) openRegistry(body, sealed []byte) (model.Registry, error) {
 		return r, fmt.Errorf("store: decode the credentials of registry %s: %w", r.Name, err)
 	}
 	r.Password, r.Token = model.Secret(sec.Password), model.Secret(sec.Token)
+	r.PushKey = model.Secret(sec.PushKey)
+	for name, value := range sec.Settings {
+		if r.SecretSettings == nil {
+			r.SecretSettings = map[string]model.Secret{}
+		}
+		r.SecretSettings[name] = model.Secret(value)
+	}
 	return r, nil
 }
 
 // seal encrypts a registry's secrets; nil when it has none.
 func (s *Store) seal(r model.Registry) ([]byte, error) {
-	if r.Password == "" && r.Token == "" {
+	if r.Password == "" && r.Token == "" && r.PushKey == "" && len(r.SecretSettings) == 0 {
 		return nil, nil
 	}
 	if s.sealer == nil {
 		return nil, fault.New(fault.Internal, "store: no key to seal the credentials of registry %s with", r.Name)
 	}
-	plain, err := json.Marshal(secrets{Password: r.Password.Reveal(), Token: r.Token.Reveal()})
+	sec := secrets{Password: r.Password.Reveal(), Token: r.Token.Reveal(), PushKey: r.PushKey.Reveal(), Settings: map[string]string{}}
+	for name, value := range r.SecretSettings {
+		sec.Settings[name] = value.Reveal()
+	}
+	plain, err := json.Marshal(sec)
 	if err != nil {
 		return nil, fmt.Errorf("store: encode the credentials of registry %s: %w", r.Name, err)
 	}
@@ -269,6 +283,7 @@ func (s *Store) publishRegistry(tx *sql.Tx, r model.Registry) error {
 		return nil
 	}
 	r.Username, r.Password, r.Token = "", "", ""
+	r.Settings, r.SecretSettings = nil, nil
 	rec, err := feed.Put(feed.KindRegistry, r.Name, r)
 	if err != nil {
 		return err

@@ -53,7 +53,10 @@ func (s *Store) Run(ctx context.Context, name string, id int64) (model.Run, erro
 		if run, err = readRun(tx.QueryRowContext(ctx, selectRun+`WHERE registry = ? AND id = ?`, name, id)); err != nil {
 			return err
 		}
-		return countJobs(ctx, tx, &run)
+		if err := countJobs(ctx, tx, &run); err != nil {
+			return err
+		}
+		return s.readWait(ctx, tx, &run)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return run, fault.New(fault.NotFound, "registry %s has no run %d", name, id).WithHint("muster registry show %s tells its last run", name)
@@ -83,18 +86,18 @@ func (s *Store) Listing(ctx context.Context) ([]model.Run, error) {
 }
 
 // EndListing removes the tags that are gone and ends the run as soon as nothing
-// of it waits: as done, or as failed when problem says why the listing is
-// incomplete. It does nothing to a run that is over.
-func (s *Store) EndListing(ctx context.Context, id int64, gone []model.Tag, problem string) error {
+// of it waits: as done, or as failed when there is a problem. It does nothing to
+// a run that is over.
+func (s *Store) EndListing(ctx context.Context, id int64, end model.ListingEnd) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		done, err := tx.Exec(`UPDATE runs SET state = 'scanning', error = ? WHERE id = ? AND state = 'listing'`, problem, id)
+		done, err := tx.Exec(`UPDATE runs SET state = 'scanning', error = ?, warning = ? WHERE id = ? AND state = 'listing'`, end.Problem, end.Warning, id)
 		if err != nil {
 			return fmt.Errorf("store: end the listing of run %d: %w", id, err)
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		if err := s.removeTags(tx, gone); err != nil {
+		if err := s.removeTags(tx, end.Gone); err != nil {
 			return err
 		}
 		return s.endRun(tx, id)
@@ -155,7 +158,7 @@ func (s *Store) closeJobs(tx *sql.Tx, id int64) error {
 	return nil
 }
 
-const selectRun = `SELECT id, registry, cause, state, started_at, finished_at, error, scanned, unchanged, unsupported, failed FROM runs `
+const selectRun = `SELECT id, registry, cause, state, started_at, finished_at, error, warning, scanned, unchanged, unsupported, failed FROM runs `
 
 // row is what QueryRow and Query have in common.
 type row interface{ Scan(dest ...any) error }
@@ -163,7 +166,7 @@ type row interface{ Scan(dest ...any) error }
 func readRun(r row) (model.Run, error) {
 	var run model.Run
 	var started, finished int64
-	err := r.Scan(&run.ID, &run.Registry, &run.Trigger, &run.State, &started, &finished, &run.Error,
+	err := r.Scan(&run.ID, &run.Registry, &run.Trigger, &run.State, &started, &finished, &run.Error, &run.Warning,
 		&run.Scanned, &run.Unchanged, &run.Unsupported, &run.Failed)
 	run.StartedAt, run.FinishedAt = fromMillis(started), fromMillis(finished)
 	run.Listed = run.Scanned + run.Unchanged + run.Unsupported + run.Failed
@@ -199,4 +202,21 @@ func countJobs(ctx context.Context, tx *sql.Tx, run *model.Run) error {
 		}
 	}
 	return rows.Err()
+}
+
+// readWait tells what a run waits for of which no job can go on now.
+func (s *Store) readWait(ctx context.Context, tx *sql.Tx, run *model.Run) error {
+	if run.State != model.RunScanning {
+		return nil
+	}
+	now := millis(s.now())
+	var until int64
+	err := tx.QueryRowContext(ctx, `SELECT not_before, reason FROM jobs WHERE run_id = ? AND state = 'queued' AND not_before > ?
+		AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.run_id = jobs.run_id AND (o.state = 'leased' OR o.state = 'queued' AND o.not_before <= ?))
+		ORDER BY not_before LIMIT 1`, run.ID, now, now).Scan(&until, &run.WaitingFor)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	run.WaitingUntil = fromMillis(until)
+	return err
 }

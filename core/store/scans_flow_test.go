@@ -24,6 +24,7 @@ import (
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/queue"
 	"github.com/muster-sec/muster/core/registry"
+	"github.com/muster-sec/muster/core/registryhttp"
 	"github.com/muster-sec/muster/core/scanjob"
 	"github.com/muster-sec/muster/core/store"
 	"github.com/muster-sec/muster/scanner"
@@ -70,7 +71,7 @@ func newFlow(t *testing.T) flow {
 		t.Fatal(err)
 	}
 	scans, err := scanjob.New(scanjob.Options{
-		Jobs: st, Results: st, Matched: st, Inventories: st, Scanner: scanjob.NewPuller(sc, analyzers), Credentials: plainLister{},
+		Jobs: st, Results: st, Matched: st, Inventories: st, Scanner: scanjob.NewPuller(sc, analyzers, registryhttp.NewHosts(time.Now)), Credentials: plainLister{},
 		Expander: reg, Queue: q, Auditor: st, Logger: logger, Now: time.Now, Owner: "test",
 	})
 	if err != nil {
@@ -115,7 +116,7 @@ func (plainLister) ListRepositories(ctx context.Context, r model.Registry, yield
 	return nil
 }
 
-func (plainLister) ListTags(ctx context.Context, r model.Registry, repository string, yield func(string) error) error {
+func (plainLister) ListTags(ctx context.Context, r model.Registry, repository string, yield func(model.ListedImage) error) error {
 	repo, err := name.NewRepository(strings.TrimPrefix(r.URL, "http://")+"/"+repository, name.Insecure)
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func (plainLister) ListTags(ctx context.Context, r model.Registry, repository st
 		return err
 	}
 	for _, tag := range tags {
-		if err := yield(tag); err != nil {
+		if err := yield(model.ListedImage{Tag: tag}); err != nil {
 			return err
 		}
 	}
@@ -142,6 +143,14 @@ func (plainLister) ResolveTag(ctx context.Context, r model.Registry, repository,
 		return model.ListedImage{}, err
 	}
 	return model.ListedImage{Digest: model.Digest(desc.Digest.String()), MediaType: string(desc.MediaType)}, nil
+}
+
+func (plainLister) Configure(_ context.Context, r model.Registry) (map[string]any, []string, error) {
+	return r.Settings, nil, nil
+}
+
+func (plainLister) DecodePush(context.Context, model.Registry, model.PushEvent) ([]model.Push, error) {
+	return nil, nil
 }
 
 func (plainLister) Test(context.Context, model.Registry) ([]model.DiagnosisStep, error) {

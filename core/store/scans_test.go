@@ -73,7 +73,7 @@ func scanDigest(t testing.TB, s *Store, registry, tag string, digest model.Diges
 	if err := s.SaveScan(t.Context(), scanResult(job, s.now(), cves...)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.EndListing(t.Context(), run.ID, nil, ""); err != nil {
+	if err := s.EndListing(t.Context(), run.ID, model.ListingEnd{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -161,7 +161,7 @@ func TestWhatOfAFederatedRegistryTravels(t *testing.T) {
 			t.Errorf("%s does not travel: %v", key, got)
 		}
 	}
-	if err := s.EndListing(t.Context(), run.ID, nil, ""); err != nil {
+	if err := s.EndListing(t.Context(), run.ID, model.ListingEnd{}); err != nil {
 		t.Fatal(err)
 	}
 

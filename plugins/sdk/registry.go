@@ -63,6 +63,8 @@ type PushDecoder interface {
 type Tag struct {
 	Name   string // empty for a manifest without a tag
 	Digest string // "sha256:…" where the listing tells it, else empty
+	// MediaType is the manifest's, where the listing tells it, else empty.
+	MediaType string
 }
 
 // Manifest is what a tag points at.

@@ -56,7 +56,7 @@ func (c *RegistryClient) Tags(ctx context.Context, cfg Config, repository string
 			page, err := stream.Recv()
 			tags := make([]Tag, 0, len(page.GetTags()))
 			for _, t := range page.GetTags() {
-				tags = append(tags, Tag{Name: t.GetName(), Digest: t.GetDigest()})
+				tags = append(tags, Tag{Name: t.GetName(), Digest: t.GetDigest(), MediaType: t.GetMediaType()})
 			}
 			return tags, err
 		}, cancel, nil

@@ -25,7 +25,7 @@ func (s *registryServer) ListTags(req *registryv1.ListTagsRequest, stream grpc.S
 	return sendPages(s.registry.Tags(stream.Context(), req.GetConfig(), req.GetRepository()), func(tags []Tag) error {
 		page := make([]*registryv1.Tag, 0, len(tags))
 		for _, t := range tags {
-			page = append(page, &registryv1.Tag{Name: t.Name, Digest: t.Digest})
+			page = append(page, &registryv1.Tag{Name: t.Name, Digest: t.Digest, MediaType: t.MediaType})
 		}
 		return stream.Send(&registryv1.ListTagsResponse{Tags: page})
 	})

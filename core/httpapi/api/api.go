@@ -189,29 +189,39 @@ type LeaveRequest struct {
 }
 
 // Registry is a registry with its state. Password and Token are only ever
-// sent to the daemon; HasPassword and HasToken come back instead.
+// sent to the daemon; HasPassword and HasToken come back instead. Settings are
+// the plugin's own; of the secret ones among them only the names come back, in
+// SecretSettings.
 type Registry struct {
-	Name                string    `json:"name"`
-	Type                string    `json:"type"`
-	URL                 string    `json:"url"`
-	Repositories        []string  `json:"repositories,omitempty"`
-	Filters             []string  `json:"filters,omitempty"`
-	Schedule            string    `json:"schedule,omitempty"`
-	Username            string    `json:"username,omitempty"`
-	Password            string    `json:"password,omitempty"`
-	Token               string    `json:"token,omitempty"`
-	HasPassword         bool      `json:"has_password,omitempty"`
-	HasToken            bool      `json:"has_token,omitempty"`
-	CACert              string    `json:"ca_cert,omitempty"`
-	Platforms           []string  `json:"platforms,omitempty"`
-	RescanAfterDBUpdate *bool     `json:"rescan_after_db_update,omitempty"` // default true
-	Origin              string    `json:"origin,omitempty"`                 // local, fed
-	State               string    `json:"state,omitempty"`                  // idle, scanning; "remote" for a federated registry on a managed cluster
-	Images              int       `json:"images"`
-	LastRun             *Run      `json:"last_run,omitempty"`
-	NextRun             time.Time `json:"next_run,omitzero"`
-	CreatedAt           time.Time `json:"created_at,omitzero"`
-	UpdatedAt           time.Time `json:"updated_at,omitzero"`
+	Name                string         `json:"name"`
+	Type                string         `json:"type"`
+	URL                 string         `json:"url"`
+	Repositories        []string       `json:"repositories,omitempty"`
+	Filters             []string       `json:"filters,omitempty"`
+	Schedule            string         `json:"schedule,omitempty"`
+	Username            string         `json:"username,omitempty"`
+	Password            string         `json:"password,omitempty"`
+	Token               string         `json:"token,omitempty"`
+	HasPassword         bool           `json:"has_password,omitempty"`
+	HasToken            bool           `json:"has_token,omitempty"`
+	Settings            map[string]any `json:"settings,omitempty"`
+	SecretSettings      []string       `json:"secret_settings,omitempty"`
+	CACert              string         `json:"ca_cert,omitempty"`
+	Platforms           []string       `json:"platforms,omitempty"`
+	RescanAfterDBUpdate *bool          `json:"rescan_after_db_update,omitempty"` // default true
+	Origin              string         `json:"origin,omitempty"`                 // local, fed
+	State               string         `json:"state,omitempty"`                  // idle, scanning; "remote" for a federated registry on a managed cluster
+	Images              int            `json:"images"`
+	LastRun             *Run           `json:"last_run,omitempty"`
+	NextRun             time.Time      `json:"next_run,omitzero"`
+	CreatedAt           time.Time      `json:"created_at,omitzero"`
+	UpdatedAt           time.Time      `json:"updated_at,omitzero"`
+}
+
+// PushAddress is the answer of POST /api/v1/registries/{name}/push-key: where the
+// registry tells of pushes. It is shown once.
+type PushAddress struct {
+	Path string `json:"path"`
 }
 
 // Run is one pass over a registry; when done, listed = scanned + unchanged +
@@ -229,6 +239,12 @@ type Run struct {
 	Unsupported int       `json:"unsupported"`
 	Failed      int       `json:"failed"`
 	Error       string    `json:"error,omitempty"`
+	Warning     string    `json:"warning,omitempty"` // what a person should know though nothing failed
+	// ExpectedAt is when it will be done if it goes on as it did.
+	ExpectedAt time.Time `json:"expected_at,omitzero"`
+	// WaitingUntil is set while nothing goes on, because of WaitingFor.
+	WaitingUntil time.Time `json:"waiting_until,omitzero"`
+	WaitingFor   string    `json:"waiting_for,omitempty"`
 }
 
 // DiagnosisStep is one step of POST /api/v1/registries/{name}/test.
@@ -237,6 +253,8 @@ type DiagnosisStep struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"`
 	Hint   string `json:"hint,omitempty"`
+	// Warning is set when the step succeeded and still a person should look.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Image is a row of GET /api/v1/images.
@@ -428,6 +446,7 @@ type CIResult struct {
 	Source       string    `json:"source,omitempty"`
 	PostedBy     string    `json:"posted_by"`
 	PostedAt     time.Time `json:"posted_at"`
+	ScannedAt    time.Time `json:"scanned_at,omitzero"` // as the tool says
 	DocumentHash string    `json:"document_hash"`
 	Counts       Counts    `json:"counts"`
 	Packages     int       `json:"packages"`

@@ -43,7 +43,10 @@ type Options struct {
 }
 
 // API answers /api/v1.
-type API struct{ Options }
+type API struct {
+	Options
+	pushes chan struct{} // the calls under way that need no login
+}
 
 // New makes the API. It fails when an option is missing, by name.
 func New(o Options) (*API, error) {
@@ -53,7 +56,7 @@ func New(o Options) (*API, error) {
 			return nil, fmt.Errorf("v1: option %s is missing", v.Type().Field(i).Name)
 		}
 	}
-	return &API{Options: o}, nil
+	return &API{Options: o, pushes: make(chan struct{}, pushesAtOnce)}, nil
 }
 
 // Handler serves the routes, and answers everything else under Prefix with an

@@ -1,6 +1,8 @@
 package v1
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/muster-sec/muster/core/httpapi/api"
@@ -77,6 +79,7 @@ func registryToAPI(s model.RegistryStatus, cluster model.ClusterRole) api.Regist
 	shown := api.Registry{
 		Name: s.Name, Type: s.Type, URL: s.URL, Repositories: s.Repositories, Filters: s.Filters,
 		Schedule: s.Schedule, Username: s.Username, HasPassword: s.Password != "", HasToken: s.Token != "",
+		Settings: maps.Clone(s.Settings), SecretSettings: slices.Sorted(maps.Keys(s.SecretSettings)),
 		CACert: s.CACert, Platforms: s.Platforms, RescanAfterDBUpdate: &rescan,
 		Origin: string(s.Origin()), State: registryState(s, cluster), Images: s.Images,
 		NextRun: s.NextRun, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
@@ -103,7 +106,7 @@ func registryToModel(r api.Registry) model.Registry {
 	return model.Registry{
 		Name: r.Name, Type: r.Type, URL: r.URL, Repositories: r.Repositories, Filters: r.Filters,
 		Schedule: r.Schedule, Username: r.Username, Password: model.Secret(r.Password), Token: model.Secret(r.Token),
-		CACert: r.CACert, Platforms: r.Platforms,
+		Settings: r.Settings, CACert: r.CACert, Platforms: r.Platforms,
 		RescanAfterDBUpdate: r.RescanAfterDBUpdate == nil || *r.RescanAfterDBUpdate,
 	}
 }
@@ -113,10 +116,11 @@ func runToAPI(r model.Run) api.Run {
 		ID: r.ID, Registry: r.Registry, Trigger: string(r.Trigger), State: string(r.State),
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 		Listed: r.Listed, Scanned: r.Scanned, Unchanged: r.Unchanged, Unsupported: r.Unsupported, Failed: r.Failed,
-		Error: r.Error,
+		Error: r.Error, Warning: r.Warning,
+		ExpectedAt: r.ExpectedAt, WaitingUntil: r.WaitingUntil, WaitingFor: r.WaitingFor,
 	}
 }
 
 func stepToAPI(s model.DiagnosisStep) api.DiagnosisStep {
-	return api.DiagnosisStep{Name: s.Name, OK: s.OK, Detail: s.Detail, Hint: s.Hint}
+	return api.DiagnosisStep{Name: s.Name, OK: s.OK, Detail: s.Detail, Hint: s.Hint, Warning: s.Warning}
 }

@@ -230,6 +230,18 @@ func (h registries) RunStatus(_ context.Context, name string, id int64) (model.R
 	return exampleRun(), h.note("run %d of %s", id, name)
 }
 
+func (h registries) NewPushKey(_ context.Context, actor model.Actor, name string) (string, error) {
+	return "K3Y", h.note("%s makes a push key of %s", actor.Name, name)
+}
+
+func (h registries) RemovePushKey(_ context.Context, actor model.Actor, name string) error {
+	return h.note("%s removes the push key of %s", actor.Name, name)
+}
+
+func (h registries) Push(_ context.Context, name, key string, e model.PushEvent) error {
+	return h.note("push to %s with %s: %s, %s", name, key, e.Body, e.Headers["Content-Type"])
+}
+
 func (h registries) Test(_ context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error) {
 	return []model.DiagnosisStep{{Name: "resolve", OK: true, Detail: "10.0.0.1"}, {Name: "connect", Hint: "open the port"}},
 		h.note("%s tests %s with password %s", actor.Name, show(r), r.Password.Reveal())

@@ -27,6 +27,9 @@ type RegistryRuns interface {
 	Stop(ctx context.Context, actor model.Actor, name string) error
 	RunStatus(ctx context.Context, name string, id int64) (model.Run, error)
 	Test(ctx context.Context, actor model.Actor, r model.Registry) ([]model.DiagnosisStep, error)
+	NewPushKey(ctx context.Context, actor model.Actor, name string) (string, error)
+	RemovePushKey(ctx context.Context, actor model.Actor, name string) error
+	Push(ctx context.Context, name, key string, e model.PushEvent) error
 }
 
 func (a *API) listRegistries(w http.ResponseWriter, r *http.Request) error {

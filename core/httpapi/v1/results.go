@@ -89,7 +89,7 @@ func ciResultToAPI(r model.CIResult) api.CIResult {
 	return api.CIResult{
 		ID: r.ID, Digest: string(r.Digest), Reference: r.Reference, Format: r.Format,
 		Tool: r.Tool, ToolVersion: r.ToolVersion, Job: r.Job, Source: r.Source,
-		PostedBy: r.PostedBy, PostedAt: r.PostedAt, DocumentHash: r.DocumentHash,
+		PostedBy: r.PostedBy, PostedAt: r.PostedAt, ScannedAt: r.ScannedAt, DocumentHash: r.DocumentHash,
 		Counts: api.Counts(r.Counts), Packages: r.Packages,
 	}
 }

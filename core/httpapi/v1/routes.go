@@ -87,6 +87,9 @@ func (a *API) Routes() []Route {
 		{"DELETE", "/registries/{name}/scan", false, write, RemoteWrite, a.stopScan},
 		{"GET", "/registries/{name}/runs/{id}", false, read, RemoteRead, a.run},
 		{"POST", "/registries/{name}/test", false, write, RemoteWrite, a.testSavedRegistry},
+		{"POST", "/registries/{name}/push-key", false, write, RemoteNone, a.newPushKey},
+		{"DELETE", "/registries/{name}/push-key", false, write, RemoteNone, a.removePushKey},
+		{"POST", "/registries/{name}/push/{key}", true, anybody, RemoteNone, a.push},
 		{"POST", "/registry-test", false, write, RemoteWrite, a.testRegistry},
 
 		{"GET", "/images", false, read, RemoteRead, a.listImages},

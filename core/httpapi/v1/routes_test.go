@@ -66,6 +66,9 @@ func examples() []example {
 		{q("DELETE", "/registries/fed.hub/scan", ""), 204, "amy stops fed.hub"},
 		{q("GET", "/registries/fed.hub/runs/5", ""), 200, "run 5 of fed.hub"},
 		{q("POST", "/registries/fed.hub/test", ""), 200, `amy tests fed.hub oci https://hub.example [app/*] "bot" rescan true with password hunter2`},
+		{q("POST", "/registries/fed.hub/push-key", ""), 201, "amy makes a push key of fed.hub"},
+		{q("DELETE", "/registries/fed.hub/push-key", ""), 204, "amy removes the push key of fed.hub"},
+		{question{method: "POST", path: "/registries/fed.hub/push/K3Y", body: `{"a":1}`}, 204, `push to fed.hub with K3Y: {"a":1}, application/json`},
 		{q("POST", "/registry-test", `{"name":"x","type":"oci","url":"https://h","password":"pw"}`), 200, `amy tests x oci https://h [] "" rescan true with password pw`},
 		{q("GET", "/images?registry=fed.hub&status=finished&severity=high&q=app&cursor=c&limit=7", ""), 200,
 			"images {Registry:fed.hub Status:finished Severity:high Text:app Cursor:c Limit:7}"},
@@ -221,7 +224,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"GET /openapi.yaml", "POST /login"}
+	want := []string{"GET /openapi.yaml", "POST /login", "POST /registries/{name}/push/{key}"}
 	if !slices.Equal(public, want) {
 		t.Errorf("without a login: %v, want %v", public, want)
 	}

@@ -29,10 +29,19 @@ type fake struct {
 	life   int32 // how many requests a token of the API lasts; 0 is forever
 	logins atomic.Int32
 	uses   atomic.Int32
+	tokens registrytest.Tokens // of the registry
+	moves  atomic.Int32        // how often all tags have moved
+}
+
+// tokens gives them to the account, and for what is public to anybody.
+func tokens() registrytest.Tokens {
+	return registrytest.Tokens{Realm: "/token", Service: "registry.docker.io", Accepts: func(user, password string, ok bool) bool {
+		return !ok || user+":"+password == "acme:"+pat
+	}}
 }
 
 func newFake() *fake {
-	f := &fake{tags: map[string][]string{"acme/r000": {}}}
+	f := &fake{tags: map[string][]string{"acme/r000": {}}, tokens: tokens()}
 	for i := range 250 {
 		f.repos = append(f.repos, repository{Name: fmt.Sprintf("r%03d", i), Namespace: "acme", Type: "image"})
 	}
@@ -56,15 +65,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		registrytest.JSON(w, map[string]string{"access_token": fmt.Sprint("bearer", f.logins.Add(1))})
 	case strings.HasPrefix(r.URL.Path, "/v2/namespaces/"):
 		f.repositories(w, r)
-	case r.URL.Path == "/token":
-		if user, password, ok := r.BasicAuth(); ok && user+":"+password != "acme:"+pat {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		registrytest.JSON(w, map[string]string{"token": "jwt"})
-	case r.Header.Get("Authorization") != "Bearer jwt":
-		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="registry.docker.io"`)
-		w.WriteHeader(http.StatusUnauthorized)
+	case f.tokens.Answers(w, r):
 	default:
 		f.registry(w, r)
 	}
@@ -103,7 +104,7 @@ func (f *fake) registry(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ratelimit-remaining", "0;w=21600")
 		}
 		if r.Method == http.MethodHead {
-			w.Header().Set("Docker-Content-Digest", registrytest.Digest(1))
+			w.Header().Set("Docker-Content-Digest", registrytest.Digest(1+int(f.moves.Load())))
 		}
 	case isTags && ok:
 		start, _ := slices.BinarySearch(tags, r.URL.Query().Get("last")+"\x00")
@@ -175,6 +176,37 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
+// TestPullTokenExpires: tokens of the registry last for minutes; listing and
+// resolving tags go on with a new one, and spend no pull for that.
+func TestPullTokenExpires(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.tokens.Life = 2
+	s := registrytest.Start(t, f)
+	r, cfg := New(), configOf(s, "/acme", "username", "acme", "password", pat)
+	tags, err := registrytest.List(r.Tags(t.Context(), cfg, "acme/r000"))
+	if err != nil || len(tags) != 25 || f.tokens.Given() != 2 {
+		t.Errorf("listed %d tags with %d tokens, error %v", len(tags), f.tokens.Given(), err)
+	}
+	for range 5 {
+		if m, err := r.ResolveTag(t.Context(), cfg, "acme/r000", "v01"); err != nil || m.Digest != registrytest.Digest(1) {
+			t.Errorf("resolved to %v, error %v", m, err)
+		}
+	}
+	if f.tokens.Given() != 4 || s.Count("GET /v2/acme/r000/manifests") != 0 {
+		t.Errorf("%d tokens for eight requests, each good for two: %q", f.tokens.Given(), s.Requests())
+	}
+}
+
+func TestMovedTag(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := registrytest.Start(t, f)
+	registrytest.Moved(t, New(), configOf(s, "/acme"), "acme/r000", "v01", func() string {
+		return registrytest.Digest(1 + int(f.moves.Add(1)))
+	})
+}
+
 // TestPullBudget: when all pulls are used up, tags are still resolved by HEAD,
 // which is free, and a pull is not even tried.
 func TestPullBudget(t *testing.T) {
@@ -212,7 +244,7 @@ func TestFailures(t *testing.T) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]*fake{"full": newFake(), "empty": {}} {
+	for name, f := range map[string]*fake{"full": newFake(), "empty": {tokens: tokens()}} {
 		s := registrytest.Start(t, f)
 		conn, err := sdktest.Connect(Plugin("test"))
 		if err != nil {

@@ -210,6 +210,23 @@ func TestListing(t *testing.T) {
 	}
 }
 
+func TestMovedTag(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := registrytest.Start(t, f)
+	r, cfg := newRegistry(registrytest.NewClock().Env(), ""), configOf(s, "", staticKeys)
+	registrytest.Moved(t, r, cfg, "team/r000", "v07", func() string {
+		f.images["team/r000"][7].Digest = registrytest.Digest(99)
+		return registrytest.Digest(99)
+	})
+	// Moved between two pages, it is there twice.
+	f.images["team/r000"] = append(f.images["team/r000"], imageID{registrytest.Digest(100), "v07"})
+	tags, err := registrytest.List(r.Tags(t.Context(), cfg, "team/r000"))
+	if err != nil || len(tags) != 34 {
+		t.Errorf("listed %d tags, error %v", len(tags), err)
+	}
+}
+
 func TestCredential(t *testing.T) {
 	t.Parallel()
 	f := newFake()

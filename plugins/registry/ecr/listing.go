@@ -107,6 +107,7 @@ func (s *source) Tags(ctx context.Context, repository string) iter.Seq2[sdk.Tag,
 			yield(sdk.Tag{}, err)
 			return
 		}
+		seen := map[imageID]bool{}
 		for p, err := range s.pages(ctx, "ListImages", query{RepositoryName: repository}) {
 			if errors.Is(err, sdk.ErrNotFound) && !slices.Contains(s.config.Repositories, repository) {
 				return // deleted since it was listed
@@ -119,6 +120,15 @@ func (s *source) Tags(ctx context.Context, repository string) iter.Seq2[sdk.Tag,
 				if id == (imageID{}) || distribution.Attached(id.Tag) {
 					continue
 				}
+				// A tag that is moved while the listing goes on is yielded once.
+				key := id
+				if id.Tag != "" {
+					key.Digest = ""
+				}
+				if seen[key] {
+					continue
+				}
+				seen[key] = true
 				if !yield(sdk.Tag{Name: id.Tag, Digest: id.Digest}, nil) {
 					return
 				}

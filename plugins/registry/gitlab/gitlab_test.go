@@ -30,6 +30,9 @@ type fake struct {
 	jwtLife  int32 // how many requests a token of the registry lasts; 0 is forever
 
 	jwt, uses atomic.Int32
+	moves     atomic.Int32 // how often all tags have moved
+	shrink    bool         // a project goes while the pages are read
+	offset    string       // how projects are paged without keysets: "refused", "ignored"; empty: with them
 }
 
 func newFake() *fake {
@@ -83,6 +86,11 @@ func (f *fake) serveAPI(w http.ResponseWriter, r *http.Request, parts []string) 
 	switch {
 	case parts[0] == "user":
 		registrytest.JSON(w, map[string]string{"username": "group_1_bot"})
+	case len(parts) == 1 && f.offset == "refused" && query.Get("pagination") == "keyset":
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		fmt.Fprint(w, `{"error":"Keyset pagination is not yet available for this type of request"}`)
+	case len(parts) == 1 && f.offset != "" && query.Get("membership") == "true" && query.Get("min_access_level") == "20":
+		f.projectsByOffset(w, r)
 	case len(parts) == 1 && query.Get("membership") == "true" && query.Get("pagination") == "keyset" && query.Get("min_access_level") == "20":
 		after, _ := strconv.Atoi(query.Get("id_after"))
 		part, more := registrytest.Slice(f.projects[after:], 1, 100)
@@ -112,6 +120,29 @@ func (f *fake) serveAPI(w http.ResponseWriter, r *http.Request, parts []string) 
 	}
 }
 
+// projectsByOffset is what a GitLab does that knows no keysets for projects: its
+// pages shift when a project goes while they are read.
+func (f *fake) projectsByOffset(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	page := 1
+	if text := query.Get("page"); text != "" {
+		page, _ = strconv.Atoi(text)
+	}
+	part, more := registrytest.Slice(f.projects, page, 100)
+	w.Header().Set("X-Total", strconv.Itoa(len(f.projects)))
+	w.Header().Set("X-Next-Page", "")
+	if more {
+		w.Header().Set("X-Next-Page", strconv.Itoa(page+1))
+		query.Set("page", strconv.Itoa(page+1))
+		w.Header().Set("Link", "<https://"+r.Host+r.URL.Path+"?"+query.Encode()+`>; rel="next"`)
+	}
+	registrytest.JSON(w, part)
+	if page == 1 && f.shrink {
+		f.shrink = false
+		f.projects = f.projects[1:]
+	}
+}
+
 func (f *fake) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	want := fmt.Sprint("Bearer jwt", f.jwt.Load())
 	if expired := f.jwtLife > 0 && f.uses.Add(1) > f.jwtLife; r.Header.Get("Authorization") != want || expired {
@@ -123,7 +154,7 @@ func (f *fake) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	switch tags, ok := f.tags[repo]; {
 	case r.URL.Path == "/v2/":
 	case strings.Contains(r.URL.Path, "/manifests/"):
-		w.Header().Set("Docker-Content-Digest", registrytest.Digest(1))
+		w.Header().Set("Docker-Content-Digest", registrytest.Digest(1+int(f.moves.Load())))
 	case isTags && ok:
 		start, _ := slices.BinarySearch(tags, r.URL.Query().Get("last")+"\x00")
 		part, more := registrytest.Slice(tags[start:], 1, 10)
@@ -164,6 +195,40 @@ func TestRepositories(t *testing.T) {
 	if _, err := registrytest.List(New().Repositories(t.Context(), configOf(s, "", "token", ""))); !errors.Is(err, sdk.ErrUnauthorized) {
 		t.Errorf("without a token: %v", err)
 	}
+}
+
+// TestProjectsByOffset: a GitLab that lists projects by page numbers only is
+// listed whole, also when a project goes meanwhile.
+func TestProjectsByOffset(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"refused", "ignored"} {
+		for _, shrink := range []bool{false, true} {
+			f := newFake()
+			f.offset, f.shrink = how, shrink && how == "refused"
+			s := registrytest.StartTLS(t, f)
+			repos, err := registrytest.List(New().Repositories(t.Context(), configOf(s, "")))
+			// What is listed before it goes is still there; the one that slipped is too.
+			if err != nil || len(repos) != 279 || !slices.Contains(repos, "group/sub/p100") {
+				t.Errorf("keysets %s, shrinking %v: %d repositories of 279, error %v", how, f.shrink, len(repos), err)
+			}
+		}
+	}
+	f := newFake()
+	broken := &registrytest.Fault{On: "/projects?", From: 1, Times: 99, Answer: func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}}
+	if _, err := registrytest.List(New().Repositories(t.Context(), configOf(registrytest.StartTLS(t, f, broken), ""))); err == nil {
+		t.Error("a GitLab that lists no projects at all looks empty")
+	}
+}
+
+func TestMovedTag(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := registrytest.StartTLS(t, f)
+	registrytest.Moved(t, New(), configOf(s, ""), "group/web", "v01", func() string {
+		return registrytest.Digest(1 + int(f.moves.Add(1)))
+	})
 }
 
 // TestFindingGitLab: the registry tells where GitLab is, and to no other host

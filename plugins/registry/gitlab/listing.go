@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/muster-sec/muster/plugins/registry/internal/sources"
 	"github.com/muster-sec/muster/plugins/registry/internal/wire"
@@ -85,42 +88,84 @@ func (a *api) within(ctx context.Context, path string) iter.Seq2[repository, err
 	}
 }
 
-// everywhere lists project by project. Projects are read by keyset pagination,
-// which does not shift under the reader.
+// everywhere lists project by project.
 func (a *api) everywhere(ctx context.Context) iter.Seq2[repository, error] {
 	return func(yield func(repository, error) bool) {
-		first := a.at(url.Values{
-			"membership": {"true"}, "min_access_level": {reporter}, "per_page": {strconv.Itoa(pageSize)},
-			"pagination": {"keyset"}, "order_by": {"id"}, "sort": {"asc"},
-		}, "projects")
-		for page, err := range wire.Linked[[]project](ctx, a.client, first) {
+		for p, err := range a.projects(ctx) {
 			if err != nil {
 				yield(repository{}, err)
 				return
 			}
-			for _, p := range page {
-				if p.Access == "disabled" {
-					continue
+			if p.Access == "disabled" {
+				continue
+			}
+			for repo, err := range a.repositories(ctx, "projects", strconv.FormatInt(p.ID, 10)) {
+				if errors.Is(err, sdk.ErrNotFound) {
+					break // deleted since it was listed
 				}
-				for repo, err := range a.repositories(ctx, "projects", strconv.FormatInt(p.ID, 10)) {
-					if errors.Is(err, sdk.ErrNotFound) {
-						break // deleted since it was listed
-					}
-					if !yield(repo, err) {
-						return
-					}
+				if !yield(repo, err) {
+					return
 				}
 			}
 		}
 	}
 }
 
+// memberships asks for the projects whose registry the token's account may read.
+func memberships() url.Values {
+	return url.Values{
+		"membership": {"true"}, "min_access_level": {reporter}, "per_page": {strconv.Itoa(pageSize)},
+		"order_by": {"id"}, "sort": {"asc"},
+	}
+}
+
+// projects are read by keyset pagination, which does not shift under the reader,
+// and by page numbers from a GitLab that does not have it for projects.
+func (a *api) projects(ctx context.Context) iter.Seq2[project, error] {
+	return func(yield func(project, error) bool) {
+		query := memberships()
+		query.Set("pagination", "keyset")
+		begun := false
+		for page, err := range wire.Linked[[]project](ctx, a.client, a.at(query, "projects")) {
+			if err != nil && !begun && noKeyset(err) {
+				a.projectsByOffset(ctx)(yield)
+				return
+			}
+			if err != nil {
+				yield(project{}, err)
+				return
+			}
+			begun = true
+			for _, p := range page {
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// noKeyset says that a GitLab answered that it has no keyset pagination here.
+func noKeyset(err error) bool {
+	answer, ok := errors.AsType[*transport.Error](err)
+	return ok && (answer.StatusCode == http.StatusMethodNotAllowed || answer.StatusCode == http.StatusBadRequest)
+}
+
+func (a *api) projectsByOffset(ctx context.Context) iter.Seq2[project, error] {
+	return numbered(ctx, a, memberships(), func(p project) string { return strconv.FormatInt(p.ID, 10) }, "projects")
+}
+
 // repositories lists those of one group or project.
 func (a *api) repositories(ctx context.Context, of, path string) iter.Seq2[repository, error] {
-	return wire.Numbered(ctx, func(ctx context.Context, page int) (wire.Page[repository], error) {
-		query := url.Values{"page": {strconv.Itoa(page)}, "per_page": {strconv.Itoa(pageSize)}}
-		p := wire.Page[repository]{Total: -1}
-		header, err := a.client.Get(ctx, a.at(query, of, path, "registry", "repositories"), &p.Items)
+	return numbered(ctx, a, url.Values{"per_page": {strconv.Itoa(pageSize)}}, repository.key, of, path, "registry", "repositories")
+}
+
+// numbered reads a listing by page numbers.
+func numbered[T any](ctx context.Context, a *api, query url.Values, key func(T) string, parts ...string) iter.Seq2[T, error] {
+	return wire.Numbered(ctx, func(ctx context.Context, page int) (wire.Page[T], error) {
+		query.Set("page", strconv.Itoa(page))
+		p := wire.Page[T]{Total: -1}
+		header, err := a.client.Get(ctx, a.at(query, parts...), &p.Items)
 		if err != nil {
 			return p, err
 		}
@@ -130,7 +175,7 @@ func (a *api) repositories(ctx context.Context, of, path string) iter.Seq2[repos
 			p.Total = total
 		}
 		return p, nil
-	}, repository.key)
+	}, key)
 }
 
 // Tags yields the tags of a repository, as the registry lists them.

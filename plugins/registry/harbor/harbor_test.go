@@ -29,6 +29,7 @@ type fake struct {
 	miscount int            // how many too many X-Total-Count says
 	onPage   func(page int) // called before a page is written
 	manifest registrytest.Manifests
+	tokens   *registrytest.Tokens
 }
 
 func newFake() *fake {
@@ -45,12 +46,18 @@ func newFake() *fake {
 		f.artifact["team/app/web"] = append(f.artifact["team/app/web"], artifact{Digest: registrytest.Digest(100 + i), Tags: []named{{fmt.Sprintf("v%03d", i)}}})
 	}
 	f.artifact["team/app/web"][7].Tags = nil
+	f.manifest.User = robot
+	f.tokens = &registrytest.Tokens{Realm: "/service/token", Service: "harbor-registry", Accepts: f.accepts}
 	return f
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/v2/") {
-		f.manifest.ServeHTTP(w, r)
+	if strings.HasPrefix(r.URL.Path, "/v2/") || f.tokens != nil && r.URL.Path == f.tokens.Realm {
+		if f.tokens == nil || !f.tokens.Answers(w, r) {
+			open := f.manifest // the token is the login
+			open.User = ""
+			open.ServeHTTP(w, r)
+		}
 		return
 	}
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/api/v2.0/")
@@ -85,6 +92,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// accepts knows the robot, and nobody without a name: nothing is public here.
+func (f *fake) accepts(user, password string, ok bool) bool {
+	return ok && user == f.manifest.User && password == f.manifest.Password
 }
 
 func nameAll(all []string) []named {
@@ -207,6 +219,55 @@ func TestMiscount(t *testing.T) {
 	if _, err := registrytest.List(New().Tags(t.Context(), configOf(s.URL), "team/app/web")); !errors.Is(err, sdk.ErrUnavailable) {
 		t.Errorf("a listing that never stands still gives %v", err)
 	}
+}
+
+// TestTokenExpires: tags are resolved with tokens of Harbor's own service, which
+// last for minutes and for one repository; a listing goes on with a new one.
+func TestTokenExpires(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.tokens.Life = 10
+	for _, a := range f.artifact["team/app/web"][:30] {
+		for _, tag := range a.Tags {
+			f.manifest.Digests["team/app/web:"+tag.Name] = a.Digest
+		}
+	}
+	s := registrytest.Start(t, f)
+	r := New()
+	resolved := 0
+	for tag, err := range r.Tags(t.Context(), configOf(s.URL), "team/app/web") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.manifest.Digests["team/app/web:"+tag.Name] == "" {
+			continue
+		}
+		if m, err := r.ResolveTag(t.Context(), configOf(s.URL), "team/app/web", tag.Name); err != nil || m.Digest != tag.Digest {
+			t.Errorf("%s is listed at %s and found at %s, error %v", tag.Name, tag.Digest, m.Digest, err)
+		}
+		resolved++
+	}
+	if want := 3; resolved != 29 || f.tokens.Given() != want {
+		t.Errorf("%d tags resolved with %d tokens, want 29 with %d", resolved, f.tokens.Given(), want)
+	}
+	if m, err := r.ResolveTag(t.Context(), configOf(s.URL), "library/alpine", "3.9"); err != nil || m.Digest != registrytest.Digest(1) {
+		t.Errorf("in another repository: %v, %v", m, err)
+	}
+	wrong := sdk.Config(strings.Replace(string(configOf(s.URL)), "secret", "x", 1))
+	if _, err := r.ResolveTag(t.Context(), wrong, "library/alpine", "3.9"); !errors.Is(err, sdk.ErrUnauthorized) {
+		t.Errorf("with a wrong password: %v", err)
+	}
+}
+
+func TestMovedTag(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := registrytest.Start(t, f)
+	registrytest.Moved(t, New(), configOf(s.URL), "library/alpine", "3.9", func() string {
+		f.manifest.Digests["library/alpine:3.9"] = registrytest.Digest(2)
+		f.artifact["library/alpine"] = []artifact{{Digest: registrytest.Digest(1)}, {Digest: registrytest.Digest(2), Tags: []named{{"3.9"}}}}
+		return registrytest.Digest(2)
+	})
 }
 
 func TestFailures(t *testing.T) {

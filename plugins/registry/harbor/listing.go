@@ -103,6 +103,7 @@ func (s *source) projects(ctx context.Context) iter.Seq2[string, error] {
 type artifact struct {
 	Digest string  `json:"digest"`
 	Tags   []named `json:"tags"` // null without any
+	Type   string  `json:"manifest_media_type"`
 }
 
 func (a artifact) key() string { return a.Digest }
@@ -142,12 +143,12 @@ func (s *source) Tags(ctx context.Context, repository string) iter.Seq2[sdk.Tag,
 // listed returns the tags of an artifact, or else the artifact itself.
 func (a artifact) listed() []sdk.Tag {
 	if len(a.Tags) == 0 && a.Digest != "" {
-		return []sdk.Tag{{Digest: a.Digest}}
+		return []sdk.Tag{{Digest: a.Digest, MediaType: a.Type}}
 	}
 	var all []sdk.Tag
 	for _, t := range a.Tags {
 		if t.Name != "" {
-			all = append(all, sdk.Tag{Name: t.Name, Digest: a.Digest})
+			all = append(all, sdk.Tag{Name: t.Name, Digest: a.Digest, MediaType: a.Type})
 		}
 	}
 	return all

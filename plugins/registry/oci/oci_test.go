@@ -325,8 +325,10 @@ func TestRetryAfter(t *testing.T) {
 			_, url := start(t, &fake{repos: map[string][]string{"a": {"1"}}, busy: tt.busy, retry: tt.retry, link: relative})
 			var waits []time.Duration
 			env := wire.System()
-			env.Now = func() time.Time { return now }
+			at := now
+			env.Now = func() time.Time { return at }
 			env.Sleep = func(_ context.Context, d time.Duration) error {
+				at = at.Add(d)
 				waits = append(waits, d)
 				return nil
 			}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,12 +33,22 @@ type entry struct {
 
 // fake is Quay with one namespace.
 type fake struct {
-	repos []entry
-	tags  map[string][]string
+	repos  []entry
+	tags   map[string][]string
+	tokens registrytest.Tokens
+	moves  atomic.Int32 // how often all tags have moved
+}
+
+// tokens gives them to the robot, to the owner of the OAuth token, and for what
+// is public to anybody.
+func tokens() registrytest.Tokens {
+	return registrytest.Tokens{Realm: "/v2/auth", Service: "quay", Accepts: func(user, password string, ok bool) bool {
+		return !ok || user+":"+password == robot+":pw" || user+":"+password == tokenUser+":"+oauth
+	}}
 }
 
 func newFake() *fake {
-	f := &fake{tags: map[string][]string{"acme/r000": {}}}
+	f := &fake{tags: map[string][]string{"acme/r000": {}}, tokens: tokens()}
 	for i := range 45 {
 		f.repos = append(f.repos, entry{"acme", fmt.Sprintf("r%03d", i), i%10 == 0, "image"})
 	}
@@ -53,25 +64,14 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.repositories(w, r)
 		return
 	}
-	user, password, ok := r.BasicAuth()
-	if r.URL.Path == "/v2/auth" {
-		if ok && user+":"+password != robot+":pw" && user+":"+password != tokenUser+":"+oauth {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		registrytest.JSON(w, map[string]string{"token": "jwt"})
-		return
-	}
-	if r.Header.Get("Authorization") != "Bearer jwt" {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/v2/auth",service="quay"`)
-		w.WriteHeader(http.StatusUnauthorized)
+	if f.tokens.Answers(w, r) {
 		return
 	}
 	repo, isTags := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v2/"), "/tags/list")
 	switch tags, ok := f.tags[repo]; {
 	case r.URL.Path == "/v2/":
 	case strings.Contains(r.URL.Path, "/manifests/"):
-		w.Header().Set("Docker-Content-Digest", registrytest.Digest(1))
+		w.Header().Set("Docker-Content-Digest", registrytest.Digest(1+int(f.moves.Load())))
 	case isTags && ok:
 		page, _ := strconv.Atoi(r.URL.Query().Get("next_page"))
 		part, more := registrytest.Slice(tags, page+1, 10)
@@ -169,6 +169,36 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// TestTokenExpires: the registry's tokens expire in the middle of a listing, and
+// between two tags that are resolved.
+func TestTokenExpires(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.tokens.Life = 2
+	s := registrytest.Start(t, f)
+	r, cfg := New(), configOf(s.URL, "", "username", robot, "password", "pw")
+	if tags, err := registrytest.List(r.Tags(t.Context(), cfg, "acme/r000")); err != nil || len(tags) != 30 || f.tokens.Given() != 2 {
+		t.Errorf("listed %d tags with %d tokens, error %v", len(tags), f.tokens.Given(), err)
+	}
+	for range 3 {
+		if _, err := r.ResolveTag(t.Context(), cfg, "acme/r000", "v01"); err != nil {
+			t.Error(err)
+		}
+	}
+	if f.tokens.Given() != 3 {
+		t.Errorf("%d tokens for six requests, each good for two", f.tokens.Given())
+	}
+}
+
+func TestMovedTag(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := registrytest.Start(t, f)
+	registrytest.Moved(t, New(), configOf(s.URL, "/acme", "token", oauth), "acme/r000", "v01", func() string {
+		return registrytest.Digest(1 + int(f.moves.Add(1)))
+	})
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	registrytest.Failures(t, registrytest.Kind{
@@ -192,7 +222,7 @@ func TestCircle(t *testing.T) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]*fake{"full": newFake(), "empty": {}} {
+	for name, f := range map[string]*fake{"full": newFake(), "empty": {tokens: tokens()}} {
 		s := registrytest.Start(t, f)
 		conn, err := sdktest.Connect(Plugin("test"))
 		if err != nil {

@@ -155,3 +155,45 @@ func FuzzSchema(f *testing.F) {
 		s.Unmarked()
 	})
 }
+
+func TestSecretNames(t *testing.T) {
+	t.Parallel()
+	s, err := schema.Compile(registrySchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.SecretNames(sdk.Config(`{"url":"https://x","password":"","login":{"token":"s2"},"keys":["open"],"more":{"x-key":"s5"},"mode":"fast"}`))
+	if diff := cmp.Diff([]string{"login", "more", "password"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := s.SecretNames(sdk.Config(`{`)); got != nil {
+		t.Errorf("secrets of what is no JSON: %v", got)
+	}
+	if diff := cmp.Diff([]string{"keys", "login", "mode", "more", "password", "rate", "url"}, s.Names()); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	none, err := schema.Compile("")
+	if err != nil || none.SecretNames(sdk.Config(`{"a":1}`)) != nil || len(none.Names()) != 0 {
+		t.Errorf("a plugin without configuration has settings, or %v", err)
+	}
+}
+
+func TestTyped(t *testing.T) {
+	t.Parallel()
+	s, err := schema.Compile(`{"type":"object","properties":{"text":{"type":"string"},"number":{"type":"integer"},"flag":{"type":"boolean"},
+		"list":{"type":"array"},"either":{"type":["integer","string"]},"any":{}}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, text string
+		want       any
+	}{
+		{"text", "12", "12"}, {"text", "true", "true"}, {"number", "12", 12.0}, {"number", "many", "many"}, {"flag", "true", true},
+		{"list", `["a"]`, []any{"a"}}, {"either", "12", "12"}, {"any", "12", "12"}, {"unknown", "12", "12"}, {"number", "", ""},
+	} {
+		if diff := cmp.Diff(tt.want, s.Typed(tt.name, tt.text)); diff != "" {
+			t.Errorf("%s=%s (-want +got):\n%s", tt.name, tt.text, diff)
+		}
+	}
+}

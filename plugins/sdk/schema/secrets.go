@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -93,6 +94,60 @@ func leaves(value any, found *[]string) {
 			leaves(item, found)
 		}
 	}
+}
+
+// SecretNames returns the top-level properties of cfg that hold values which
+// Secrets returns, in order.
+func (s *Schema) SecretNames(cfg sdk.Config) []string {
+	if s.tree == nil {
+		return nil
+	}
+	doc, err := decode(cfg)
+	if err != nil {
+		return nil
+	}
+	object, _ := doc.(map[string]any)
+	var names []string
+	for name, value := range object {
+		var values []string
+		if s.secrets(s.tree, map[string]any{name: value}, &values); len(values) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Names returns the top-level properties that the schema names, in order.
+func (s *Schema) Names() []string {
+	properties, _ := s.tree["properties"].(map[string]any)
+	return slices.Sorted(maps.Keys(properties))
+}
+
+// Typed reads a text that somebody typed as the value of a top-level property:
+// as JSON where the schema wants something else than a text, or else as it is.
+func (s *Schema) Typed(name, text string) any {
+	properties, _ := s.tree["properties"].(map[string]any)
+	rule, _ := properties[name].(map[string]any)
+	var types []string
+	switch kind := rule["type"].(type) {
+	case string:
+		types = []string{kind}
+	case []any:
+		for _, k := range kind {
+			if k, ok := k.(string); ok {
+				types = append(types, k)
+			}
+		}
+	}
+	if len(types) == 0 || slices.Contains(types, "string") {
+		return text
+	}
+	var value any
+	if json.Unmarshal([]byte(text), &value) != nil {
+		return text // and the schema will say what is wrong with it
+	}
+	return value
 }
 
 // Unmarked returns the names of top-level properties that look like secrets

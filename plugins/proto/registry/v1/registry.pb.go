@@ -170,7 +170,9 @@ type Tag struct {
 	// Empty for a manifest without a tag, which then has a digest.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// "sha256:…", where the registry's listing tells it.
-	Digest        string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The manifest's, where the registry's listing tells it.
+	MediaType     string `protobuf:"bytes,3,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,6 +217,13 @@ func (x *Tag) GetName() string {
 func (x *Tag) GetDigest() string {
 	if x != nil {
 		return x.Digest
+	}
+	return ""
+}
+
+func (x *Tag) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
 	}
 	return ""
 }
@@ -834,10 +843,12 @@ const file_registry_v1_registry_proto_rawDesc = "" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x1e\n" +
 	"\n" +
 	"repository\x18\x02 \x01(\tR\n" +
-	"repository\"1\n" +
+	"repository\"P\n" +
 	"\x03Tag\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\tR\x06digest\"F\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x03 \x01(\tR\tmediaType\"F\n" +
 	"\x10ListTagsResponse\x122\n" +
 	"\x04tags\x18\x01 \x03(\v2\x1e.muster.plugin.registry.v1.TagR\x04tags\"N\n" +
 	"\x14GetCredentialRequest\x12\x16\n" +

@@ -55,6 +55,7 @@ type Transport struct {
 	slots   chan struct{}
 	pace    *rate.Limiter
 	budgets budgets
+	holds   holds
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
@@ -81,7 +82,7 @@ func New(o Options) *Transport {
 	return &Transport{
 		next: wire, idle: wire.CloseIdleConnections, plain: o.Plain, env: o.Env,
 		slots: make(chan struct{}, slots), pace: rate.NewLimiter(pace, 1),
-		budgets: budgets{left: map[string]allowance{}},
+		budgets: budgets{left: map[string]allowance{}}, holds: holds{until: map[string]time.Time{}},
 	}
 }
 
@@ -101,6 +102,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		wait, asked := t.asksToWait(resp, try)
+		if asked {
+			t.holds.note(req.URL.Host, t.env.Now().Add(wait))
+		}
 		if !asked || try == maxTries || !repeatable(req) || waited+wait > maxWait || !t.worthwhile(req.Context(), wait) {
 			return resp, nil
 		}
@@ -118,6 +122,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // once makes one request when its turn has come.
 func (t *Transport) once(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
+	if err := t.allowed(req); err != nil {
+		return nil, err
+	}
 	if wait := t.budgets.wait(req, t.env.Now()); wait > 0 {
 		if !t.worthwhile(ctx, wait) {
 			return nil, &sdk.RetryError{After: wait, Err: fmt.Errorf("the budget of requests that %s grants is used up", req.URL.Host)}
@@ -138,6 +145,10 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 		return nil, ctx.Err()
 	}
 	release := sync.OnceFunc(func() { <-t.slots })
+	if err := t.allowed(req); err != nil { // said to another request meanwhile
+		release()
+		return nil, err
+	}
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		release()
@@ -146,6 +157,24 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 	t.budgets.note(req, resp.Header, t.env.Now())
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: MaxAnswer, release: release}
 	return resp, nil
+}
+
+// allowed waits while the host wants to be left alone, which it may have said to
+// another request. It fails at once when the call has no time for that, and
+// after some waits, because the host may say it to others again and again.
+func (t *Transport) allowed(req *http.Request) error {
+	for waits := 0; ; waits++ {
+		wait := t.holds.left(req.URL.Host, t.env.Now())
+		if wait <= 0 {
+			return nil
+		}
+		if waits == maxTries || !t.worthwhile(req.Context(), wait) {
+			return &sdk.RetryError{After: wait, Err: fmt.Errorf("%s asked to be left alone", req.URL.Host)}
+		}
+		if err := t.Wait(req.Context(), wait, req.URL.Host, "asked to be left alone"); err != nil {
+			return err
+		}
+	}
 }
 
 // Wait waits for host, and says so and why if it takes a while. It returns the
