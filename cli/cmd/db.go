@@ -131,7 +131,7 @@ func dbFolder(_ context.Context, in *invocation) error {
 	if err != nil {
 		return err
 	}
-	return in.printDB(folderStatus{s, known}, s)
+	return in.printDB(folderStatus{s, known}, s, known...)
 }
 
 // folderStatus is what db status --dir tells.
@@ -141,7 +141,7 @@ type folderStatus struct {
 }
 
 // printDB shows the state of a folder; value is what JSON and YAML show.
-func (in *invocation) printDB(value any, s fetch.Status) error {
+func (in *invocation) printDB(value any, s fetch.Status, known ...vulndb.Ecosystem) error {
 	if built := s.Metadata.UpdatedAt; !built.IsZero() && in.Now().Sub(built) > oldDB {
 		in.hint("warning: the vulnerability database is %s old: newer vulnerabilities are missed", span(in.Now().Sub(built)))
 	}
@@ -156,9 +156,7 @@ func (in *invocation) printDB(value any, s fetch.Status) error {
 		t.Field("From", s.Source.Repository+s.Source.File)
 		t.Field("Digest", s.Source.Digest)
 		t.Field("Taken", stamp(s.Source.At))
-		if status, ok := value.(folderStatus); ok {
-			showEcosystems(t, status.Ecosystems)
-		}
+		showEcosystems(t, known)
 	})
 }
 

@@ -160,7 +160,7 @@ type Verdict struct {
 	Digest  Digest `json:"digest"`
 	ImageID Digest `json:"image_id,omitempty"`
 	Source  Source `json:"source"`
-	// Producer tells CI results of one digest apart: "trivy/jenkins/nightly".
+	// Producer tells CI results of one digest apart: "trivy/jenkins/nightly@ci".
 	// Empty for our own scan.
 	Producer  string `json:"producer,omitempty"`
 	Counts    Counts `json:"counts"`

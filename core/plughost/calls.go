@@ -48,7 +48,7 @@ func (c *calls) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		c.total.Add(1)
 		c.inFlight.Add(1)
 	case *stats.End:
-		c.observe(method, status.Code(s.Error).String(), s.EndTime.Sub(s.BeginTime))
+		c.observe(method, status.Code(ended(ctx.Err(), s.Error)).String(), s.EndTime.Sub(s.BeginTime)) // as the caller sees it
 		c.inFlight.Add(-1)
 	}
 }

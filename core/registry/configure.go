@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/core/registryhttp"
 )
 
 // configure holds the settings against what the plugin of the registry's type
@@ -61,7 +62,7 @@ func keepSecrets(r *model.Registry, old model.Registry) error {
 	switch {
 	case hostOf(r.URL) != hostOf(old.URL) || r.Type != old.Type:
 		changed = "moves to another address"
-	case isPlain(r.URL) && !isPlain(old.URL):
+	case registryhttp.IsPlain(r.URL) && !registryhttp.IsPlain(old.URL):
 		changed = "would be asked without TLS"
 	case r.CACert != old.CACert:
 		changed = "would trust another CA certificate"

@@ -25,6 +25,9 @@ type rule struct {
 	// ownSeverity is the data source whose severity for the package beats the
 	// record's; empty where there is none.
 	ownSeverity string
+	// ownStatus is set where the data source says what the vendor will do about a
+	// vulnerability without a fix.
+	ownStatus bool
 	// channels is set where only some of a bucket's advisories concern a stream.
 	channels func(stream string) inventory.Build
 }
@@ -94,12 +97,12 @@ func dpkgRule(family string) *rule {
 	switch family {
 	case "debian":
 		// Debian rates a vulnerability for each package by itself.
-		r.stream, r.ownSeverity = debianStream, "debian"
+		r.stream, r.ownSeverity, r.ownStatus = debianStream, "debian", true
 	case "ubuntu":
 		r.stream = ubuntuStream
 	case "echo":
 		// Debian's packages rebuilt by somebody who publishes advisories of their own.
-		r.stream, r.ownSeverity = func(inventory.OS) string { return "echo" }, "echo"
+		r.stream, r.ownSeverity, r.ownStatus = func(inventory.OS) string { return "echo" }, "echo", true
 	default:
 		return nil
 	}

@@ -130,7 +130,13 @@ func (db *DB) CPEs(kind ChannelKind, name string) ([]int, error) {
 
 // decode reads the value of one id: one advisory, or entries.
 func decode(id string, value []byte) ([]Advisory, error) {
-	if !bytes.Contains(value, []byte(`"Entries"`)) {
+	var several struct{ Entries []entry }
+	if bytes.Contains(value, []byte(`"Entries"`)) {
+		if err := json.Unmarshal(value, &several); err != nil {
+			return nil, err
+		}
+	}
+	if len(several.Entries) == 0 {
 		var a types.Advisory
 		if err := json.Unmarshal(value, &a); err != nil {
 			return nil, err
@@ -141,10 +147,6 @@ func decode(id string, value []byte) ([]Advisory, error) {
 			PatchedVersions: a.PatchedVersions, UnaffectedVersions: a.UnaffectedVersions,
 		}}, nil
 	}
-	var several struct{ Entries []entry }
-	if err := json.Unmarshal(value, &several); err != nil {
-		return nil, err
-	}
 	var result []Advisory
 	for _, e := range several.Entries {
 		a := Advisory{
@@ -152,7 +154,11 @@ func decode(id string, value []byte) ([]Advisory, error) {
 			Status: types.Status(e.Status), Severity: e.Severity, FixedVersion: e.FixedVersion,
 		}
 		if len(e.Affected) == 0 {
-			result = append(result, a)
+			// Without products an entry is for architectures, and one that names
+			// none concerns none.
+			if len(e.Arches) > 0 {
+				result = append(result, a)
+			}
 			continue
 		}
 		for _, cve := range e.CVEs {

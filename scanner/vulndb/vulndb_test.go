@@ -130,6 +130,8 @@ func TestSeveralAdvisoriesInOne(t *testing.T) {
 	path := write(t, content())
 	stored(t, path,
 		[]string{"rocky 8", "openssl", "CVE-1", `{"FixedVersion":"1","Entries":[{"FixedVersion":"1","Arches":["x86_64"]},{"FixedVersion":"2","Arches":["aarch64"]}]}`},
+		[]string{"rocky 8", "openssl", "CVE-2", `{"FixedVersion":"3","Entries":[{"FixedVersion":"2"},{"FixedVersion":"3","Arches":["noarch"]}]}`},
+		[]string{"rocky 8", "openssl", "CVE-3", `{"FixedVersion":"4","Entries":[]}`},
 		[]string{"Red Hat", "bash", "RHSA-1", `{"Entries":[{"FixedVersion":"3","Affected":[1,2],"Cves":[{"ID":"CVE-2","Severity":3},{"ID":"CVE-3"}]}]}`},
 		[]string{"Red Hat", "bash", "CVE-4", `{"Entries":[{"Affected":[7],"Cves":[{"Severity":1}],"Status":5}]}`},
 		[]string{"Red Hat", "broken", "CVE-5", `{"Entries":7}`},
@@ -142,6 +144,7 @@ func TestSeveralAdvisoriesInOne(t *testing.T) {
 	for of, want := range map[[2]string][]vulndb.Advisory{
 		{"rocky 8", "openssl"}: {
 			{VulnerabilityID: "CVE-1", FixedVersion: "1", Arches: []string{"x86_64"}}, {VulnerabilityID: "CVE-1", FixedVersion: "2", Arches: []string{"aarch64"}},
+			{VulnerabilityID: "CVE-2", FixedVersion: "3", Arches: []string{"noarch"}}, {VulnerabilityID: "CVE-3", FixedVersion: "4"},
 		},
 		{"Red Hat", "bash"}: {
 			{VulnerabilityID: "CVE-4", CPEs: []int{7}, Severity: types.SeverityLow, Status: types.StatusWillNotFix},

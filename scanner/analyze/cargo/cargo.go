@@ -21,8 +21,11 @@ import (
 const (
 	lockName     = "Cargo.lock"
 	manifestName = "Cargo.toml"
-	// maxBytes bounds one file; the largest lock files have a few hundred kilobytes.
-	maxBytes = 8 << 20
+	// maxBytes bounds one file: the largest lock files have a few hundred kilobytes,
+	// and decoding takes up to forty times a file's size.
+	maxBytes = 2 << 20
+	// maxDepth bounds the nesting of arrays and tables; those of Cargo have a few.
+	maxDepth = 100
 	// maxManifests bounds the Cargo.toml kept of a layer: a registry of crates has
 	// one for each, and only those beside a lock file or of its workspace matter.
 	maxManifests = 10_000
@@ -97,8 +100,12 @@ func (r *run) Read(f analyze.File, body io.Reader) error {
 	return nil
 }
 
-// decode reads TOML; the library has been seen to panic on documents made to do so.
+// decode reads TOML. The library has been seen to panic on documents made to do
+// so, and it recurses: an exhausted stack would end the process.
 func decode(text []byte, into any) (err error) {
+	if err := limit.Check("toml_depth", maxDepth, limit.TOMLDepth(text)); err != nil {
+		return err
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the document cannot be read: %v", p)

@@ -1,6 +1,7 @@
 package cargo_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/cargo"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 const lock = `version = 3
@@ -124,4 +126,23 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, lock, manifest string) {
 		_, _ = read(t, [2]string{"a/Cargo.lock", lock}, [2]string{"a/Cargo.toml", manifest})
 	})
+}
+
+// TestDeepDocuments is about documents on which a decoder's stack could end, which
+// nothing could recover.
+func TestDeepDocuments(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"arrays": "a = " + strings.Repeat("[", 1<<20),
+		"keys":   "dependencies." + strings.Repeat("a.", 1<<19) + "a = 1",
+		"header": "[dependencies." + strings.Repeat("a.", 1<<19) + "a]",
+		"tables": "a = " + strings.Repeat("{a=", 1<<18),
+	} {
+		for _, file := range []string{"app/Cargo.lock", "app/Cargo.toml"} {
+			run := cargo.Analyzer{}.Begin()
+			if err := run.Read(analyze.File{Path: file}, strings.NewReader(text)); !errors.Is(err, limit.ErrExceeded) {
+				t.Errorf("%s in %s: %v, want a limit", name, file, err)
+			}
+		}
+	}
 }
