@@ -1,4 +1,4 @@
-// Package gunzip reads gzip streams (RFC 1952) about half again as fast as the
+// Package gunzip reads gzip streams (RFC 1952) about twice as fast as the
 // libraries: unpacking is most of what reading an image costs. It decodes into one
 // flat buffer, several literals for each look at the input, as libdeflate does.
 package gunzip

@@ -32,7 +32,7 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "apk" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 1 }
+func (Analyzer) Version() int { return 2 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool {
@@ -78,7 +78,7 @@ func parse(body io.Reader, owned func(file string)) ([]inventory.Package, error)
 	flush := func() {
 		switch {
 		case current.Name == "" || seen[current.Name]:
-		case !version.Valid(current.Version):
+		case current.Version == "" || !version.Valid(current.Version): // the library takes "" for one
 			problem = fmt.Errorf("apk: package %.100q has invalid version %.100q", current.Name, current.Version)
 		default:
 			seen[current.Name] = true

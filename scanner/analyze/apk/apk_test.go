@@ -93,6 +93,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("P:musl\nV:1.2.3-r4\nA:x86_64\no:musl\nF:lib\nR:libc.so\n\n")
 	f.Add("P:a\nV:1..2\n\nP:a\n\n")
 	f.Add("F:..\nR:../../x\n")
+	f.Add("P:a\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, _ := parse(strings.NewReader(text), func(string) {})
 		for _, p := range got {
