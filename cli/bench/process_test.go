@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/muster-sec/muster/cli/rig"
 )
 
 const (
@@ -46,13 +48,13 @@ func execute(b *testing.B, bin string, args ...string) (run, []byte) {
 	defer out.Close()
 	cmd := exec.Command(bin, args...)
 	cmd.Stdout, cmd.Stderr = out, &problems
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := time.Now()
-	if err := cmd.Start(); err != nil {
+	exited, err := rig.StartTied(cmd, syscall.SIGKILL)
+	if err != nil {
 		b.Fatal(err)
 	}
 	peak := watch(cmd.Process.Pid)
-	err = cmd.Wait()
+	err = <-exited
 	result := run{wall: time.Since(started), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), anon: peak()}
 	if err != nil {
 		b.Fatalf("%s %s: %v: %s", filepath.Base(bin), strings.Join(args, " "), err, problems.Bytes())

@@ -15,6 +15,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/muster-sec/muster/cli/rig"
 )
 
 // startRegistry starts Debian's docker-registry on loopback for the length of
@@ -36,13 +38,13 @@ http: {addr: %s}
 		b.Fatal(err)
 	}
 	cmd := exec.Command(bin, "serve", config)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	exited, err := rig.StartTied(cmd, syscall.SIGKILL)
+	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed, as asked
+		<-exited // killed, as asked
 	})
 	for range 200 {
 		if resp, err := http.Get("http://" + addr + "/v2/"); err == nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/muster-sec/muster/cli/rig"
 )
 
 // registryServer is Debian's docker-registry on loopback.
@@ -22,6 +24,8 @@ type registryServer struct {
 	addr string
 	data string // the folder of its storage
 	cmd  *exec.Cmd
+
+	exited <-chan error
 }
 
 func (r *registryServer) url() string { return "http://" + r.addr }
@@ -61,11 +65,11 @@ http: {addr: %s}
 	}
 	defer log.Close() // the server has its own descriptor
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	exited, err := rig.StartTied(cmd, syscall.SIGKILL)
+	if err != nil {
 		t.Fatal(err)
 	}
-	r := &registryServer{addr: addr, data: filepath.Join(dir, "data"), cmd: cmd}
+	r := &registryServer{addr: addr, data: filepath.Join(dir, "data"), cmd: cmd, exited: exited}
 	t.Cleanup(func() {
 		r.stop()
 		if out, _ := os.ReadFile(log.Name()); t.Failed() {
@@ -85,10 +89,8 @@ http: {addr: %s}
 
 // stop ends the server; calling it again does nothing.
 func (r *registryServer) stop() {
-	if r.cmd.ProcessState == nil {
-		r.cmd.Process.Kill()
-		r.cmd.Wait()
-	}
+	_ = r.cmd.Process.Kill() // or it has ended
+	<-r.exited
 }
 
 func freeAddr(t *testing.T) string {

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -81,25 +80,17 @@ func (c *Cluster) Restart(ctx context.Context) error {
 	c.cmd = exec.Command(c.rig.Bin, c.args...)
 	c.cmd.Env = c.rig.environment()
 	c.cmd.Stdout, c.cmd.Stderr = log, log
-	// A daemon must not outlive a killed demo or test.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	cmd, started, done := c.cmd, make(chan error), make(chan struct{})
-	c.done = done
-	go func() {
-		// The kernel takes the end of the thread that started the daemon for the
-		// death of its parent, so that thread waits here.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		c.err = cmd.Wait()
-		close(done)
-	}()
-	if err := <-started; err != nil {
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	exited, err := StartTied(c.cmd, syscall.SIGTERM) // it must not outlive a killed demo or test
+	if err != nil {
 		return fmt.Errorf("rig: start %s: %w", c.Name, err)
 	}
+	done := make(chan struct{})
+	c.done = done
+	go func() {
+		c.err = <-exited
+		close(done)
+	}()
 	return c.waitReady(ctx)
 }
 
