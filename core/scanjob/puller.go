@@ -57,7 +57,10 @@ func (p *Puller) Index(ctx context.Context, t Target) (model.Index, bool, error)
 		return model.Index{}, false, err
 	}
 	defer tr.CloseIdleConnections()
-	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(guarded(t.Registry, tr)), remote.WithAuth(authOf(t.Credential)))
+	// The client library falls back to plain HTTP for private addresses, and would
+	// send the credentials along.
+	guarded := pull.Guard(tr, ref.Context().RegistryStr(), isPlain(t.Registry.URL), nil)
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(guarded), remote.WithAuth(authOf(t.Credential)))
 	if err != nil {
 		return model.Index{}, false, faultOf(fmt.Errorf("read %s: %w", ref, err))
 	}
@@ -157,26 +160,6 @@ func transportFor(r model.Registry) (*http.Transport, error) {
 	}
 	tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return tr, nil
-}
-
-// guarded refuses requests without TLS to a registry whose URL begins with
-// https: the client library falls back to plain HTTP for private addresses, and
-// would send the credentials along.
-func guarded(r model.Registry, tr http.RoundTripper) http.RoundTripper {
-	if isPlain(r.URL) {
-		return tr
-	}
-	return tlsOnly{tr}
-}
-
-type tlsOnly struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (t tlsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" {
-		return nil, fmt.Errorf("%w: %s", pull.ErrInsecure, req.URL.Host)
-	}
-	return t.next.RoundTrip(req)
 }
 
 func authOf(c model.Credential) authn.Authenticator {

@@ -47,6 +47,9 @@ type Options struct {
 	// Transport makes the requests; nil means http.DefaultTransport. TLS is
 	// verified as it says.
 	Transport http.RoundTripper
+	// Resolver finds the addresses of the hosts that a registry redirects to; nil
+	// means the system's.
+	Resolver Resolver
 	// PlainHTTP allows a registry without TLS.
 	PlainHTTP bool
 	// UserAgent names the caller to the registry.
