@@ -123,6 +123,10 @@ func (s *registrySource) get(ctx context.Context, kind, identifier string, accep
 		Scheme: s.scheme, Host: repository.RegistryStr(),
 		Path: "/v2/" + repository.RepositoryStr() + "/" + kind + "/" + identifier,
 	}
+	return s.fetch(ctx, &u, accept)
+}
+
+func (s *registrySource) fetch(ctx context.Context, u *url.URL, accept []string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
