@@ -183,7 +183,7 @@ func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) { return 
 func faultOf(err error) error {
 	var refused *transport.Error
 	switch {
-	case errors.Is(err, pull.ErrUnsupported):
+	case errors.Is(err, pull.ErrUnsupported), errors.Is(err, layer.ErrCompression):
 		return fault.New(fault.Unsupported, "%w", err)
 	case errors.Is(err, limit.ErrExceeded):
 		return fault.New(fault.TooLarge, "%w", err)
