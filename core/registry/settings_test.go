@@ -46,6 +46,7 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 		"filter too long":     {func(r *model.Registry) { r.Filters = []string{strings.Repeat("a", 600)} }, "at most"},
 		"platform":            {func(r *model.Registry) { r.Platforms = []string{"amd64"} }, "platform"},
 		"CA is no PEM":        {func(r *model.Registry) { r.CACert = "hello" }, "PEM"},
+		"CA with its key":     {func(r *model.Registry) { r.CACert = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" }, "PRIVATE KEY"},
 		"too many filters":    {func(r *model.Registry) { r.Filters = many(1001) }, "at most"},
 	}
 	for name, test := range tests {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"crypto/x509"
+	"encoding/pem"
 	"net/url"
 	"regexp"
 	"slices"
@@ -105,14 +106,22 @@ func validateURL(raw string) error {
 	return nil
 }
 
-func validateCA(pem string) error {
-	if pem == "" {
+func validateCA(text string) error {
+	if text == "" {
 		return nil
 	}
-	if len(pem) > maxCACert {
-		return fault.New(fault.TooLarge, "the CA certificates have %d bytes, at most %d are allowed", len(pem), maxCACert)
+	if len(text) > maxCACert {
+		return fault.New(fault.TooLarge, "the CA certificates have %d bytes, at most %d are allowed", len(text), maxCACert)
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)) {
+	// Certificates are not sealed and travel to members, so nothing else may lie
+	// between them: bundles often have their private key inside.
+	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return fault.New(fault.Invalid, "the CA certificate holds a %.40q beside certificates", block.Type).
+				WithHint("give a file of certificates only; a key that was in it is best replaced")
+		}
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM([]byte(text)) {
 		return fault.New(fault.Invalid, "the CA certificate is no PEM certificate").WithHint("give the file that begins with -----BEGIN CERTIFICATE-----")
 	}
 	return nil
