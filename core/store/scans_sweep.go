@@ -107,9 +107,9 @@ func (s *Store) markUntagged(tx *sql.Tx, r model.Retention) error {
 func (s *Store) withdrawUnwanted(ctx context.Context) error {
 	_, err := s.sweepAll(ctx, func(tx *sql.Tx) (int, error) {
 		digests, err := column(tx.Query(`SELECT digest FROM images WHERE origin = 'local' AND federated = 1 AND untagged_since = 0
-			AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.origin = 'local' AND t.registry LIKE 'fed.%' AND t.digest = images.digest)
+			AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.origin = 'local' AND t.registry GLOB 'fed.*' AND t.digest = images.digest)
 			AND NOT EXISTS (SELECT 1 FROM index_children c JOIN tags t ON t.digest = c.index_digest
-				WHERE t.origin = 'local' AND t.registry LIKE 'fed.%' AND c.digest = images.digest)
+				WHERE t.origin = 'local' AND t.registry GLOB 'fed.*' AND c.digest = images.digest)
 			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.digest = images.digest) LIMIT ?`, sweepAtOnce))
 		if err != nil {
 			return 0, err
