@@ -51,6 +51,7 @@ type Scanner struct {
 	sought  []inventory.SightingKind
 	slots   chan struct{}
 	pending *keyLocks
+	holders *possession
 	log     *slog.Logger
 }
 
@@ -96,6 +97,7 @@ func New(o Options) (*Scanner, error) {
 		sought:  sought(o.Analyzers),
 		slots:   make(chan struct{}, o.Parallel),
 		pending: newKeyLocks(),
+		holders: newPossession(),
 		log:     o.Logger,
 	}, nil
 }
@@ -194,11 +196,13 @@ func sought(analyzers []analyze.Analyzer) []inventory.SightingKind {
 }
 
 // layer returns the analysis of one layer, from the cache or by reading it. The
-// same layer wanted twice at a time is read once.
+// same layer wanted twice at a time is read once. What was read at another
+// registry does not count, nor what this repository does not show to have.
 func (s *Scanner) layer(ctx context.Context, image *pull.Image, n int) (inventory.LayerAnalysis, error) {
 	digest := image.Manifest.Layers[n].Digest.String()
 	diffID := image.Config.RootFS.DiffIDs[n].String()
 	key := s.reader.Key(digest)
+	key.Origin = image.Origin()
 	unlock, err := s.pending.lock(ctx, key)
 	if err != nil {
 		return inventory.LayerAnalysis{}, err
@@ -208,7 +212,7 @@ func (s *Scanner) layer(ctx context.Context, image *pull.Image, n int) (inventor
 	if err != nil {
 		return inventory.LayerAnalysis{}, fmt.Errorf("scanner: layer cache: %w", err)
 	}
-	if found {
+	if found && s.holders.proved(ctx, image, n) {
 		if known.DiffID != diffID {
 			return inventory.LayerAnalysis{}, fmt.Errorf("%w: unpacked tar is %s, the image says %s", layer.ErrDigest, known.DiffID, diffID)
 		}
@@ -235,6 +239,8 @@ func (s *Scanner) read(ctx context.Context, image *pull.Image, n int, blob layer
 	if err != nil {
 		return inventory.LayerAnalysis{}, err
 	}
+	analysis.Key.Origin = image.Origin()
+	s.holders.note(image, n)
 	if err := s.cache.Put(ctx, analysis); err != nil {
 		return inventory.LayerAnalysis{}, fmt.Errorf("scanner: layer cache: %w", err)
 	}

@@ -225,8 +225,7 @@ func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known [
 func (r *scanRun) attached(ctx context.Context, image *report.Image) {
 	referrers, err := pull.Referrers(ctx, r.arg(0), image.Image.Digest, r.pull)
 	if err != nil {
-		r.hint("warning: attached bills of materials are not known: %v", err)
-		return
+		r.hint("warning: not all attached bills of materials are known: %v", err)
 	}
 	for _, a := range referrers {
 		if format := a.SBOMFormat(); format != "" {

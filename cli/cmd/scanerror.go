@@ -31,6 +31,8 @@ func explainScan(err error) error {
 		p.code, p.try = exitUsage, "HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:…, or oci:DIR:REF"
 	case errors.Is(err, pull.ErrUnsupported):
 		p.check = "the reference is an image"
+	case errors.Is(err, pull.ErrElsewhere):
+		p.check, p.try = "the registry leads to its own network or a public one", "the registry's address inside the network, if its blobs lie there"
 	case isRegistry && (registry.StatusCode == http.StatusUnauthorized || registry.StatusCode == http.StatusForbidden):
 		p.code, p.check, p.try = exitUnauthorised, "log in at the registry", "--username NAME --password-file FILE, or docker login"
 	case isCert:

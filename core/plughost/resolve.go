@@ -15,6 +15,7 @@ import (
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
 	"github.com/muster-sec/muster/core/registryhttp"
+	"github.com/muster-sec/muster/scanner/pull"
 )
 
 // ask resolves a tag for a plugin that does not do so: by HEAD, which costs no
@@ -56,7 +57,7 @@ func get(ref name.Reference, options []remote.Option) (*v1.Descriptor, error) {
 // final says that asking by GET would give the same as asking by HEAD did: the
 // registry is not reached, wants to be left alone, or refuses.
 func final(err error) bool {
-	if _, later := fault.RetryAfterOf(err); later || errors.Is(err, registryhttp.ErrPlain) {
+	if _, later := fault.RetryAfterOf(err); later || errors.Is(err, pull.ErrInsecure) || errors.Is(err, pull.ErrElsewhere) {
 		return true
 	}
 	if refused, ok := errors.AsType[*transport.Error](err); ok {

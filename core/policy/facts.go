@@ -132,9 +132,18 @@ func (s CVESet) find(p pattern) (string, bool) {
 
 // findOther gives some id that none of the patterns matches.
 func (s CVESet) findOther(ps []pattern) (string, bool) {
+	named := make(map[string]bool, len(ps))
+	var wild []pattern
+	for _, p := range ps {
+		if p.wild {
+			wild = append(wild, p)
+		} else {
+			named[p.text] = true
+		}
+	}
 	for _, l := range s.Lists {
 		for _, c := range l.cves {
-			if !matchAny(ps, c.ID) {
+			if !named[c.ID] && !matchAny(wild, c.ID) {
 				return c.ID, true
 			}
 		}

@@ -11,8 +11,11 @@ import (
 // Limits of a rule that somebody writes here.
 const (
 	MaxCriteria = 64
-	MaxValue    = 64 << 10 // bytes of one criterion's value
-	MaxComment  = 1000     // bytes
+	MaxValue    = 64 << 10  // bytes of one criterion's value
+	MaxValues   = 256 << 10 // bytes of all values of a rule
+	MaxPattern  = 1024      // bytes of a value with wildcards; no name is longer
+	MaxPatterns = 1000      // values with wildcards of a rule: each is tried on its own
+	MaxComment  = 1000      // bytes
 )
 
 // Validate checks a rule that is about to be kept. Its error is fault.Invalid
@@ -43,6 +46,9 @@ func Validate(r Rule) error {
 			return invalid("containers", "has %q, which is no kind of container or there twice", k)
 		}
 	}
+	if err := validateSize(r.Criteria); err != nil {
+		return err
+	}
 	for i, c := range r.Criteria {
 		if len(c.Value) > MaxValue || !printable(c.Value) {
 			return fault.New(fault.Invalid, "policy: criterion %d: the value is longer than %d bytes or has control characters", i+1, MaxValue)
@@ -50,6 +56,29 @@ func Validate(r Rule) error {
 		if _, err := compileCriterion(r.RuleType, c); err != nil {
 			return fault.New(fault.Invalid, "policy: criterion %d: %w", i+1, err)
 		}
+	}
+	return nil
+}
+
+// validateSize bounds what looking at a rule may cost.
+func validateSize(criteria []Criterion) error {
+	size, patterns := 0, 0
+	for i, c := range criteria {
+		if size += len(c.Value); size > MaxValues {
+			return invalid("criteria", "have values of more than %d bytes together", MaxValues)
+		}
+		for _, v := range splitValues(c.Value) {
+			switch {
+			case !isWild(v):
+				continue
+			case len(v) > MaxPattern:
+				return fault.New(fault.Invalid, "policy: criterion %d: a value with wildcards is longer than %d bytes", i+1, MaxPattern)
+			}
+			patterns++
+		}
+	}
+	if patterns > MaxPatterns {
+		return invalid("criteria", "have %d values with wildcards; %d are allowed", patterns, MaxPatterns)
 	}
 	return nil
 }

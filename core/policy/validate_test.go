@@ -2,6 +2,8 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,15 @@ import (
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
 )
+
+// numbered is so many different patterns.
+func numbered(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "app%d*,", i)
+	}
+	return b.String()
+}
 
 func TestValidate(t *testing.T) {
 	t.Parallel()
@@ -57,6 +68,12 @@ func TestValidate(t *testing.T) {
 		{"no value", with(Deny, crit("image", "containsAny", " , ")), "image has no value"},
 		{"a value of two lines", with(Deny, crit("image", "containsAny", "a\nb")), "control characters"},
 		{"a long value", with(Deny, crit("image", "containsAny", strings.Repeat("x", MaxValue+1))), "longer than"},
+		{"long values", with(Deny, slices.Repeat([]Criterion{crit("image", "containsAny", strings.Repeat("x", MaxValue))}, 5)...), "bytes together"},
+		{"a long pattern", with(Deny, crit("image", "containsAny", strings.Repeat("a*", MaxPattern/2)+"a")), "longer than 1024 bytes"},
+		{"a long name", with(Deny, crit("image", "containsAny", strings.Repeat("a", MaxPattern+1))), ""},
+		{"many patterns", with(Deny, crit("image", "containsAny", numbered(MaxPatterns)), crit("namespace", "containsAny", "*")), "have 1001 values with wildcards"},
+		{"as many patterns as may be", with(Deny, crit("image", "containsAny", numbered(MaxPatterns))), ""},
+		{"the same pattern many times", with(Deny, crit("image", "containsAny", strings.Repeat("a*,", 2*MaxPatterns))), ""},
 		{"no host", with(Deny, crit("imageRegistry", "containsAny", "https:///")), "names no host"},
 		{"half a digest", with(Deny, crit("image", "containsAny", "app@sha256:1")), "not a digest"},
 		{"all set operators", with(Exception, crit("cveNames", "containsAll", "a"), crit("cveNames", "containsAny", "a"), crit("cveNames", "notContainsAny", "a"), crit("cveNames", "containsOtherThan", "a")), ""},

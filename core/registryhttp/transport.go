@@ -15,19 +15,17 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/scanner/pull"
 )
-
-// ErrPlain says that a request would have left without encryption.
-var ErrPlain = errors.New("plain HTTP is refused, because the URL of the registry says https")
 
 // Transport is the way to one registry. It is safe for concurrent use; close it
 // when the work is done.
 type Transport struct {
 	hosts   *Hosts
-	next    *http.Transport
+	base    *http.Transport
+	guarded http.RoundTripper // base, where the registry may send to
 	manners manners
 	host    string // of the registry itself; others are asked without a limit
-	plain   bool
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
@@ -39,7 +37,7 @@ func (h *Hosts) Transport(r model.Registry) (*Transport, error) {
 	if err != nil || u.Host == "" {
 		return nil, fault.New(fault.Invalid, "the URL of registry %s names no host", r.Name)
 	}
-	next := http.DefaultTransport.(*http.Transport).Clone()
+	base := http.DefaultTransport.(*http.Transport).Clone()
 	if r.CACert != "" {
 		roots, err := x509.SystemCertPool()
 		if err != nil {
@@ -48,31 +46,29 @@ func (h *Hosts) Transport(r model.Registry) (*Transport, error) {
 		if !roots.AppendCertsFromPEM([]byte(r.CACert)) {
 			return nil, fault.New(fault.Invalid, "the CA certificate of registry %s is no PEM certificate", r.Name)
 		}
-		next.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+		base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
-	return &Transport{hosts: h, next: next, manners: mannersOf(r), host: u.Host, plain: IsPlain(r.URL)}, nil
+	guarded := pull.Guard(base, u.Host, IsPlain(r.URL), nil)
+	return &Transport{hosts: h, base: base, guarded: guarded, manners: mannersOf(r), host: u.Host}, nil
 }
 
 // Close gives the idle connections back.
-func (t *Transport) Close() { t.next.CloseIdleConnections() }
+func (t *Transport) Close() { t.base.CloseIdleConnections() }
 
-// RoundTrip makes one request when its turn has come. Requests without TLS are
-// refused unless the registry's URL says http: client libraries fall back to
-// plain HTTP for private addresses, and would send the credentials along. An
+// RoundTrip makes one request when its turn has come, to where pull.Guard lets
+// it go: client libraries fall back to plain HTTP for private addresses, and
+// would send the credentials along. An
 // answer that says "later" holds the host and is an error that is
 // fault.Unavailable and knows when to try again.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !t.plain && req.URL.Scheme != "https" {
-		return nil, fmt.Errorf("%w: %s", ErrPlain, req.URL.Host)
-	}
 	if !strings.EqualFold(req.URL.Host, t.host) {
-		return t.next.RoundTrip(req) // a token service or a store of blobs
+		return t.guarded.RoundTrip(req) // a token service or a store of blobs
 	}
 	host := t.hosts.of(t.host, t.manners)
 	if err := host.enter(req.Context(), t.hosts.now); err != nil {
 		return nil, err
 	}
-	resp, err := t.next.RoundTrip(req)
+	resp, err := t.guarded.RoundTrip(req)
 	if err != nil {
 		host.leave()
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
+	"github.com/muster-sec/muster/scanner/pull"
 )
 
 func noon() time.Time { return time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC) }
@@ -167,13 +168,13 @@ func TestOtherHostsAreNotHeld(t *testing.T) {
 	blobs := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(blobs.Close)
 	hosts := NewHosts(noon)
-	tr, err := hosts.Transport(model.Registry{URL: "http://r.example"})
+	tr, err := hosts.Transport(model.Registry{URL: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(tr.Close)
-	hosts.of("r.example", tr.manners).hold(noon().Add(time.Hour), "HTTP 429")
-	if err := get(t, tr, "http://r.example/v2/"); err == nil {
+	hosts.of("127.0.0.1:1", tr.manners).hold(noon().Add(time.Hour), "HTTP 429")
+	if err := get(t, tr, "http://127.0.0.1:1/v2/"); err == nil {
 		t.Error("the registry was asked")
 	}
 	if err := get(t, tr, blobs.URL); err != nil {
@@ -193,7 +194,7 @@ func TestTransportRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := get(t, tr, "http://r.example/v2/"); !errors.Is(err, ErrPlain) {
+	if err := get(t, tr, "http://r.example/v2/"); !errors.Is(err, pull.ErrInsecure) {
 		t.Errorf("plain: %v", err)
 	}
 }

@@ -155,7 +155,7 @@ func faultOf(err error) error {
 	switch {
 	case later:
 		return fault.New(fault.Unavailable, "%w", err).WithRetryAfter(after)
-	case errors.Is(err, pull.ErrUnsupported):
+	case errors.Is(err, pull.ErrUnsupported), errors.Is(err, layer.ErrCompression):
 		return fault.New(fault.Unsupported, "%w", err)
 	case errors.Is(err, limit.ErrExceeded):
 		return fault.New(fault.TooLarge, "%w", err)

@@ -13,10 +13,20 @@ import (
 type LayerKey struct {
 	Digest    string `json:"digest"`
 	Analyzers string `json:"analyzers"`
+	// Origin is where the blob was read, "https://registry.example". Naming a
+	// digest is no proof of having the blob: what one registry showed says nothing
+	// to another. Empty when the place does not matter.
+	Origin string `json:"origin,omitempty"`
 }
 
-// String returns the key as one word, "sha256:…@analyzers".
-func (k LayerKey) String() string { return k.Digest + "@" + k.Analyzers }
+// String returns the key as one word, "sha256:…@analyzers" or
+// "sha256:…@analyzers@origin".
+func (k LayerKey) String() string {
+	if k.Origin == "" {
+		return k.Digest + "@" + k.Analyzers
+	}
+	return k.Digest + "@" + k.Analyzers + "@" + k.Origin
+}
 
 // LayerAnalysis is what the analyzers found in one layer. It is a value: equal
 // blobs and equal analyzers give equal JSON.

@@ -39,6 +39,9 @@ func (r *Reader) decompress(ctx context.Context, in io.Reader) (tar io.Reader, c
 	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return r.zstd(ctx, buffered, start)
 	}
+	if name := otherFormat(start); name != "" {
+		return nil, nil, fmt.Errorf("%w: %s; push the image with gzip or zstd layers", ErrCompression, name)
+	}
 	return buffered, func() {}, nil
 }
 
@@ -64,4 +67,22 @@ func (r *Reader) zstd(ctx context.Context, in io.Reader, start []byte) (tar io.R
 		return nil, nil, fmt.Errorf("%w: zstd: %w", ErrMalformed, err)
 	}
 	return z, func() { z.Close(); release() }, nil
+}
+
+// otherFormat names a compression that is recognised only to be refused by name.
+// A tar begins with the name of its first file.
+func otherFormat(start []byte) string {
+	for _, f := range []struct{ name, magic string }{
+		{"xz", "\xfd7zXZ\x00"}, {"lzma", "\x5d\x00\x00"}, {"lzip", "LZIP\x01"}, {"bzip2", "BZh"}, {"lz4", "\x04\x22\x4d\x18"},
+		{"zip", "PK\x03\x04"}, {"zip", "PK\x05\x06"}, {"7z", "7z\xbc\xaf\x27\x1c"},
+	} {
+		if !bytes.HasPrefix(start, []byte(f.magic)) {
+			continue
+		}
+		if f.name == "bzip2" && !(len(start) > 9 && start[3] >= '1' && start[3] <= '9' && bytes.HasPrefix(start[4:], []byte("1AY&SY"))) {
+			continue // a file may well be called so
+		}
+		return f.name
+	}
+	return ""
 }

@@ -9,4 +9,8 @@ var (
 	ErrDigest = errors.New("layer: content does not match its digest")
 	// ErrMalformed says that the compression or the tar is broken or ends early.
 	ErrMalformed = errors.New("layer: malformed archive")
+	// ErrCompression says that a layer is packed in a way that is not read. Images
+	// have gzip and zstd (OCI image specification, layer media types); container
+	// runtimes refuse the rest too.
+	ErrCompression = errors.New("layer: compression not supported")
 )

@@ -93,11 +93,27 @@ func (w *walk) entry(ctx context.Context, hdr *tar.Header, body io.Reader) error
 	default:
 		return nil // directories and links carry no content
 	}
-	return w.file(ctx, analyze.File{Path: name, Size: hdr.Size, Mode: hdr.FileInfo().Mode()}, body)
+	return w.file(ctx, analyze.File{Path: name, Size: hdr.Size, Mode: hdr.FileInfo().Mode()}, body, sparse(hdr))
 }
 
-// file hands a regular file to the analyzers that want it.
-func (w *walk) file(ctx context.Context, f analyze.File, body io.Reader) error {
+// sparse reports whether the tar may store fewer bytes of the file than it has
+// (GNU's formats: the old one, and 0.0, 0.1 and 1.0 in PAX records).
+func sparse(hdr *tar.Header) bool {
+	if hdr.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range hdr.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// file hands a regular file to the analyzers that want it. The holes of a sparse
+// one come from nowhere, past the bounds of what is unpacked, so it counts with
+// its whole size even where it is only streamed.
+func (w *walk) file(ctx context.Context, f analyze.File, body io.Reader, sparse bool) error {
 	var wanted []int
 	streamed := true
 	for i, a := range w.analyzers {
@@ -119,6 +135,8 @@ func (w *walk) file(ctx context.Context, f analyze.File, body io.Reader) error {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
 		cost += max(f.Size, leastCost)
+	} else if sparse {
+		cost += f.Size
 	}
 	if err := w.keep(cost); err != nil {
 		return err

@@ -37,6 +37,10 @@ type Limits struct {
 	// IndexDepth and IndexChildren bound nested indexes and their width.
 	IndexDepth    int
 	IndexChildren int
+	// Referrers and ReferrerPages bound what refers to an image: anybody who may
+	// push can attach to it without end.
+	Referrers     int
+	ReferrerPages int
 	// Layers bounds the number of layers of an image.
 	Layers int
 	// LayerBytes and UnpackedBytes bound one layer as stored and unpacked.
@@ -69,6 +73,8 @@ func Defaults() Limits {
 		ConfigBytes:   8 * mib,
 		IndexDepth:    3,
 		IndexChildren: 256,
+		Referrers:     1000,
+		ReferrerPages: 20,
 		Layers:        256,
 		LayerBytes:    16 << 30,
 		UnpackedBytes: 64 << 30,
@@ -90,6 +96,8 @@ func (l Limits) WithDefaults() Limits {
 		ConfigBytes:   orDefault(l.ConfigBytes, d.ConfigBytes),
 		IndexDepth:    orDefault(l.IndexDepth, d.IndexDepth),
 		IndexChildren: orDefault(l.IndexChildren, d.IndexChildren),
+		Referrers:     orDefault(l.Referrers, d.Referrers),
+		ReferrerPages: orDefault(l.ReferrerPages, d.ReferrerPages),
 		Layers:        orDefault(l.Layers, d.Layers),
 		LayerBytes:    orDefault(l.LayerBytes, d.LayerBytes),
 		UnpackedBytes: orDefault(l.UnpackedBytes, d.UnpackedBytes),

@@ -47,6 +47,9 @@ type Options struct {
 	// Transport makes the requests; nil means http.DefaultTransport. TLS is
 	// verified as it says.
 	Transport http.RoundTripper
+	// Resolver finds the addresses of the hosts that a registry redirects to; nil
+	// means the system's.
+	Resolver Resolver
 	// PlainHTTP allows a registry without TLS.
 	PlainHTTP bool
 	// UserAgent names the caller to the registry.
@@ -84,8 +87,28 @@ func (i *Image) Layer(ctx context.Context, n int) (io.ReadCloser, error) {
 	return body, nil
 }
 
+// Origin is where the image's blobs lie: "https://registry.example", or the
+// folder or file of a layout or archive. Two images with the same origin are
+// answered by the same server.
+func (i *Image) Origin() string { return i.source.origin() }
+
+// Repository is the part of the origin that access is granted to; empty when
+// the origin has no parts.
+func (i *Image) Repository() string { return i.source.repository() }
+
+// Holds says whether the origin shows, to the credentials the image was opened
+// with, that it has the i-th layer in the image's repository. It reads nothing
+// of the layer. It is also false when the origin could not be asked: opening
+// the layer then tells why.
+func (i *Image) Holds(ctx context.Context, n int) bool {
+	return i.source.holds(ctx, i.Manifest.Layers[n].Digest)
+}
+
 // source is where documents and blobs come from.
 type source interface {
+	origin() string
+	repository() string
+	holds(ctx context.Context, digest v1.Hash) bool
 	// root opens the manifest or index that the reference names. The digest is
 	// the expected one, or zero when the reference is a name that can move.
 	root(ctx context.Context) (document, error)

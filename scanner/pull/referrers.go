@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 // Referrer is an artifact that refers to an image: a signature, an attestation,
@@ -35,7 +39,8 @@ func (r Referrer) SBOMFormat() string {
 
 // Referrers returns what refers to the manifest with this digest in the
 // repository of the reference: by the referrers API of the OCI distribution
-// specification 1.1, or by its fallback tag. An OCI layout has none.
+// specification 1.1, or by its fallback tag. An OCI layout has none. When there
+// are more than the limits allow, the first are returned together with the error.
 func Referrers(ctx context.Context, ref, digest string, o Options) ([]Referrer, error) {
 	o.Limits = o.Limits.WithDefaults()
 	src, err := open(ctx, ref, o)
@@ -50,9 +55,9 @@ func Referrers(ctx context.Context, ref, digest string, o Options) ([]Referrer, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReference, err)
 	}
-	resp, err := registry.get(ctx, "referrers", hash.String(), []string{string(types.OCIImageIndex)})
+	resp, err := registry.get(ctx, "referrers", hash.String(), accepted())
 	if errors.Is(err, ErrNotFound) {
-		resp, err = registry.get(ctx, "manifests", hash.Algorithm+"-"+hash.Hex, []string{string(types.OCIImageIndex)})
+		resp, err = registry.get(ctx, "manifests", hash.Algorithm+"-"+hash.Hex, accepted())
 	}
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
@@ -60,11 +65,67 @@ func Referrers(ctx context.Context, ref, digest string, o Options) ([]Referrer, 
 	if err != nil {
 		return nil, fmt.Errorf("pull: referrers of %s: %w", digest, err)
 	}
-	raw, _, err := load(document{body: resp.Body}, "manifest_bytes", o.Limits.ManifestBytes)
+	list, err := registry.referrers(ctx, resp, o.Limits)
 	if err != nil {
-		return nil, fmt.Errorf("pull: referrers of %s: %w", digest, err)
+		return list, fmt.Errorf("pull: referrers of %s: %w", digest, err)
 	}
-	return parseReferrers(raw)
+	return list, nil
+}
+
+func accepted() []string { return []string{string(types.OCIImageIndex)} }
+
+// referrers reads the first page and those that follow it. All pages together
+// are bounded as one document is.
+func (s *registrySource) referrers(ctx context.Context, page *http.Response, limits limit.Limits) ([]Referrer, error) {
+	var list []Referrer
+	left := limits.ManifestBytes
+	for n := 1; ; n++ {
+		raw, _, err := load(document{body: page.Body}, "manifest_bytes", left)
+		if err != nil {
+			return list, err
+		}
+		left -= int64(len(raw))
+		more, err := parseReferrers(raw)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, more...)
+		if err := limit.Check("referrers", int64(limits.Referrers), int64(len(list))); err != nil {
+			return list[:limits.Referrers], err
+		}
+		next, err := nextPage(page)
+		if err != nil || next == nil {
+			return list, err
+		}
+		if err := limit.Check("referrer_pages", int64(limits.ReferrerPages), int64(n+1)); err != nil {
+			return list, err
+		}
+		if page, err = s.fetch(ctx, next, accepted()); err != nil {
+			return list, err
+		}
+	}
+}
+
+// nextPage reads the Link header of a page (RFC 8288); nil without one. The next
+// page lies in the same registry under the same path.
+func nextPage(page *http.Response) (*url.URL, error) {
+	link := page.Header.Get("Link")
+	if link == "" || page.Request == nil {
+		return nil, nil
+	}
+	target, rest, closed := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
+	if !closed || !strings.Contains(rest, `rel="next"`) && !strings.Contains(rest, "rel=next") {
+		return nil, nil
+	}
+	next, err := page.Request.URL.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the next page: %w", ErrMalformed, err)
+	}
+	at := page.Request.URL
+	if next.Scheme != at.Scheme || next.Host != at.Host || next.Path != at.Path || next.User != nil {
+		return nil, fmt.Errorf("%w: the next page of %s lies elsewhere, at %.200s", ErrMalformed, at.Path, next.Redacted())
+	}
+	return next, nil
 }
 
 func parseReferrers(raw []byte) ([]Referrer, error) {

@@ -1,11 +1,16 @@
 package pull_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/muster-sec/muster/scanner/limit"
 	"github.com/muster-sec/muster/scanner/pull"
 	"github.com/muster-sec/muster/scanner/sampleimage"
 )
@@ -73,6 +79,70 @@ func TestReferrers(t *testing.T) {
 		if _, err := pull.Referrers(t.Context(), host+"/shop/web:1", "no digest", pull.Options{PlainHTTP: true}); !errors.Is(err, pull.ErrReference) {
 			t.Error(err)
 		}
+	}
+}
+
+// TestReferrersAreBounded asks registries that have no end of signatures.
+func TestReferrersAreBounded(t *testing.T) {
+	t.Parallel()
+	const digest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	signatures := func(n int) string {
+		one := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":"` + digest + `","artifactType":"sig"}`
+		return `{"manifests":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+	}
+	for _, tt := range []struct {
+		name   string
+		page   string
+		link   string // # is the page's number
+		limits limit.Limits
+		want   error
+		count  int
+		pages  int32
+	}{
+		{name: "three pages", page: signatures(2), link: "upto 3", count: 6, pages: 3},
+		{name: "pages without end", page: signatures(1), link: `<?n=#>; rel="next"`, want: limit.ErrExceeded, count: 20, pages: 20},
+		{name: "the same page again and again", page: signatures(0), link: `</v2/shop/web/referrers/` + digest + `>; rel="next"`, want: limit.ErrExceeded, pages: 20},
+		{name: "thousands on a page", page: signatures(5000), want: limit.ErrExceeded, count: 1000, pages: 1},
+		{name: "thousands on several pages", page: signatures(300), link: `<?n=#>; rel="next"`, want: limit.ErrExceeded, count: 1000, pages: 4},
+		{name: "a page too large", page: signatures(100), limits: limit.Limits{ManifestBytes: 1000}, want: limit.ErrExceeded, pages: 1},
+		{name: "pages too large together", page: signatures(10), link: `<?n=#>; rel="next"`, limits: limit.Limits{ManifestBytes: 3 * int64(len(signatures(10)))},
+			want: limit.ErrExceeded, count: 30, pages: 4},
+		{name: "a page that never ends", page: "endless", limits: limit.Limits{ManifestBytes: 1 << 20}, want: limit.ErrExceeded, pages: 1},
+		{name: "another host", page: signatures(1), link: `<http://169.254.169.254/latest>; rel="next"`, want: pull.ErrMalformed, count: 1, pages: 1},
+		{name: "another path", page: signatures(1), link: `</v2/shop/secret/referrers/` + digest + `>; rel="next"`, want: pull.ErrMalformed, count: 1, pages: 1},
+		{name: "a link that is none", page: signatures(1), link: `<http://%zz>; rel="next"`, want: pull.ErrMalformed, count: 1, pages: 1},
+		{name: "another relation", page: signatures(1), link: `<?n=#>; rel="prev"`, count: 1, pages: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var pages atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !strings.Contains(r.URL.Path, "/referrers/") {
+					return
+				}
+				n := pages.Add(1)
+				switch {
+				case tt.link == "upto 3" && n < 3:
+					w.Header().Set("Link", fmt.Sprintf(`<?n=%d>; rel="next"`, n))
+				case tt.link != "upto 3":
+					w.Header().Set("Link", strings.ReplaceAll(tt.link, "#", strconv.Itoa(int(n))))
+				}
+				if tt.page != "endless" {
+					_, _ = io.WriteString(w, tt.page)
+					return
+				}
+				for junk := bytes.Repeat([]byte(" "), 64<<10); ; {
+					if _, err := w.Write(junk); err != nil {
+						return
+					}
+				}
+			}))
+			t.Cleanup(server.Close)
+			got, err := pull.Referrers(t.Context(), strings.TrimPrefix(server.URL, "http://")+"/shop/web:1", digest, pull.Options{PlainHTTP: true, Limits: tt.limits})
+			if !errors.Is(err, tt.want) || len(got) != tt.count || pages.Load() != tt.pages {
+				t.Errorf("%d referrers of %d pages, error %v; want %d of %d, error %v", len(got), pages.Load(), err, tt.count, tt.pages, tt.want)
+			}
+		})
 	}
 }
 

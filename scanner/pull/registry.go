@@ -52,9 +52,7 @@ func openRegistry(ctx context.Context, ref string, o Options) (source, error) {
 		}
 	}
 	base := cmp.Or[http.RoundTripper](o.Transport, http.DefaultTransport)
-	if !o.PlainHTTP {
-		base = tlsOnly{base}
-	}
+	base = Guard(base, parsed.Context().RegistryStr(), o.PlainHTTP, o.Resolver)
 	base = transport.NewRetry(base)
 	if o.UserAgent != "" {
 		base = transport.NewUserAgent(base, o.UserAgent)
@@ -125,6 +123,10 @@ func (s *registrySource) get(ctx context.Context, kind, identifier string, accep
 		Scheme: s.scheme, Host: repository.RegistryStr(),
 		Path: "/v2/" + repository.RepositoryStr() + "/" + kind + "/" + identifier,
 	}
+	return s.fetch(ctx, &u, accept)
+}
+
+func (s *registrySource) fetch(ctx context.Context, u *url.URL, accept []string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
@@ -146,15 +148,4 @@ func (s *registrySource) get(ctx context.Context, kind, identifier string, accep
 		return nil, err
 	}
 	return resp, nil
-}
-
-// tlsOnly refuses every request without TLS, whoever redirected or challenged
-// the client into making it.
-type tlsOnly struct{ next http.RoundTripper }
-
-func (t tlsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" {
-		return nil, fmt.Errorf("%w: %s://%s", ErrInsecure, req.URL.Scheme, req.URL.Host)
-	}
-	return t.next.RoundTrip(req)
 }
