@@ -35,6 +35,8 @@ const (
 	Composer Ecosystem = "composer"
 	NuGet    Ecosystem = "nuget"
 	Conda    Ecosystem = "conda"
+	Julia    Ecosystem = "julia"
+	Bitnami  Ecosystem = "bitnami"
 )
 
 // IsOS reports whether packages of the ecosystem belong to the operating

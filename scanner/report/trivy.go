@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,9 +214,26 @@ func (i Image) trivyKind(e inventory.Ecosystem, source string) (class, kind, tar
 	}
 	n, known := names[e]
 	if !known {
-		return "lang-pkgs", string(e), string(e)
+		return "lang-pkgs", string(e), source
+	}
+	if kind := trivyProject(path.Base(source)); kind != "" {
+		return "lang-pkgs", kind, source
 	}
 	return "lang-pkgs", n[0], cmp.Or(n[1], source)
+}
+
+// trivyProject is the kind of a file that pins what a project is built with,
+// where Trivy tells it from what is installed.
+func trivyProject(name string) string {
+	switch {
+	case name == "Cargo.lock":
+		return "cargo"
+	case name == "packages.lock.json", name == "packages.config":
+		return "nuget"
+	case strings.HasSuffix(strings.ToLower(name), "packages.props"):
+		return "packages-props"
+	}
+	return ""
 }
 
 // trivyPackages makes one result for each kind of packages, the system's first.

@@ -6,11 +6,13 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
 	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/cargo"
 	"github.com/muster-sec/muster/scanner/analyze/composer"
 	"github.com/muster-sec/muster/scanner/analyze/conda"
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
 	"github.com/muster-sec/muster/scanner/analyze/gem"
 	"github.com/muster-sec/muster/scanner/analyze/jar"
+	"github.com/muster-sec/muster/scanner/analyze/julia"
 	"github.com/muster-sec/muster/scanner/analyze/npm"
 	"github.com/muster-sec/muster/scanner/analyze/nuget"
 	"github.com/muster-sec/muster/scanner/analyze/osrelease"
@@ -42,6 +44,8 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		jar.Analyzer{Index: index},
 		composer.Analyzer{},
 		nuget.Analyzer{},
+		cargo.Analyzer{},
+		julia.Analyzer{},
 		conda.Analyzer{},
 	}
 }

@@ -1,11 +1,13 @@
-// Package nuget reads the *.deps.json files that lie beside .NET applications and
-// list the libraries they run with.
+// Package nuget reads what tells the libraries of .NET applications: the
+// *.deps.json files that lie beside them, and the files in which projects pin
+// them (packages.lock.json, packages.config, *Packages.props).
 package nuget
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/muster-sec/muster/scanner/analyze"
@@ -19,7 +21,7 @@ const maxBytes = 4 << 20
 // runtimePack is what the SDK puts before the name of the bundled runtime.
 const runtimePack = "runtimepack."
 
-// Analyzer recognises *.deps.json.
+// Analyzer recognises the files of .NET applications and projects.
 type Analyzer struct{}
 
 var _ analyze.Analyzer = Analyzer{}
@@ -28,10 +30,25 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "nuget" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 1 }
+func (Analyzer) Version() int { return 2 }
 
 // Required implements analyze.Analyzer.
-func (Analyzer) Required(f analyze.File) bool { return strings.HasSuffix(f.Path, ".deps.json") }
+func (Analyzer) Required(f analyze.File) bool { return parserOf(f.Path) != nil }
+
+// parserOf returns what reads a file, nil for one of another kind.
+func parserOf(file string) func(io.Reader) ([]inventory.Package, error) {
+	switch name := path.Base(file); {
+	case strings.HasSuffix(name, ".deps.json"):
+		return parse
+	case name == "packages.lock.json":
+		return parseLock
+	case name == "packages.config":
+		return parseConfig
+	case strings.HasSuffix(strings.ToLower(name), "packages.props"):
+		return parseProps
+	}
+	return nil
+}
 
 // Begin implements analyze.Analyzer.
 func (Analyzer) Begin() analyze.Run { return &run{} }
@@ -42,7 +59,7 @@ type run struct {
 }
 
 func (r *run) Read(f analyze.File, body io.Reader) error {
-	packages, err := parse(body)
+	packages, err := parserOf(f.Path)(body)
 	r.total += len(packages)
 	if err == nil {
 		err = limit.Check("nuget_packages", analyze.MaxPackages, int64(r.total))
