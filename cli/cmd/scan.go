@@ -33,7 +33,8 @@ func (a *App) scanCommand() *cli.Command {
 Vulnerabilities are what is looked for; --scanners adds secret (credentials in
 files and configuration), setid (files that run as their owner), compliance
 (image checks of the CIS benchmark, which needs both) and sbom (bills of materials
-in the image or attached to it). They read more of the image and take longer.
+in the image are named; those attached to it are fetched, and what they list is
+judged too). They read more of the image and take longer.
 
 --vex and --ignorefile mark findings and settle some; settled ones do not count.`,
 		Flags:  slices.Concat(scanFlags(), pullFlags()),
@@ -189,6 +190,10 @@ func (r *scanRun) baseImages(ctx context.Context) ([]inventory.Image, error) {
 
 // image puts together what is reported of one image.
 func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known []inventory.Image) (report.Image, error) {
+	var attached []report.SBOM
+	if r.plan.wants(scanSBOMs) && r.text("sbom") == "" {
+		inv, attached = r.attached(ctx, inv)
+	}
 	result := scanner.Result{ImageInventory: inv}
 	if r.matcher != nil {
 		var err error
@@ -213,27 +218,10 @@ func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known [
 			image.Checks = append(image.Checks, report.Check{Check: c})
 		}
 	}
-	if r.plan.wants(scanSBOMs) && r.text("sbom") == "" {
-		r.attached(ctx, &image)
-	}
+	image.SBOMs = append(image.SBOMs, attached...)
 	image.Judge(r.plan.statements, r.Now())
 	image.Apply(r.plan.filter)
 	return image, nil
-}
-
-// attached adds the bills of materials that refer to the image. A registry that
-// does not tell of them is worth a word and no failure.
-func (r *scanRun) attached(ctx context.Context, image *report.Image) {
-	referrers, err := pull.Referrers(ctx, r.arg(0), image.Image.Digest, r.pull)
-	if err != nil {
-		r.hint("warning: attached bills of materials are not known: %v", err)
-		return
-	}
-	for _, a := range referrers {
-		if format := a.SBOMFormat(); format != "" {
-			image.SBOMs = append(image.SBOMs, report.SBOM{Location: a.Digest, Format: format, Attached: true})
-		}
-	}
 }
 
 func failScan(images []report.Image, failOn *match.Severity) error {

@@ -29,8 +29,10 @@ var ErrUnknownType = errors.New("purl: no such ecosystem here")
 type Located struct {
 	Package   inventory.Package
 	Ecosystem inventory.Ecosystem
-	// OS is what namespace and distro qualifier say; empty for languages.
-	OS inventory.OS
+	// OS is what namespace and distro qualifier say, Namespace the former as it is
+	// written; empty for languages.
+	OS        inventory.OS
+	Namespace string
 }
 
 // Of returns the package URL of a package in an image with this operating system.
@@ -39,7 +41,7 @@ func Of(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
 	qualifiers := map[string]string{}
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM, packageurl.TypeAlpm:
-		u.Namespace = os.Family
+		u.Namespace = Namespace(os.Family)
 		qualifiers["arch"], qualifiers["distro"], qualifiers["modularitylabel"] = p.Arch, distro(os), p.Module
 		if name, version := p.Source(); name != p.Name || version != p.Version {
 			qualifiers["upstream"] = upstream(p, name, version)
@@ -85,7 +87,7 @@ func Parse(text string) (Located, error) {
 	l := Located{Ecosystem: e, Package: inventory.Package{Name: nameOf(u), Version: u.Version, Arch: qualifiers["arch"]}}
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
-		l.Package.Name, l.OS = u.Name, osOf(u.Namespace, qualifiers["distro"])
+		l.Package.Name, l.OS, l.Namespace = u.Name, osOf(u.Namespace, qualifiers["distro"]), u.Namespace
 		if epoch := qualifiers["epoch"]; epoch != "" && epoch != "0" {
 			l.Package.Version = epoch + ":" + u.Version
 		}
@@ -156,6 +158,17 @@ func osOf(namespace, distro string) inventory.OS {
 		return inventory.OS{Family: Family(distro[:i]), Version: distro[i+1:]}
 	}
 	return inventory.OS{Family: Family(namespace), Version: distro}
+}
+
+// Namespace returns what package URLs of a family's packages begin with.
+func Namespace(family string) string {
+	switch family {
+	case "sles", "slem":
+		return "suse"
+	case "opensuse-leap", "opensuse-tumbleweed":
+		return "opensuse"
+	}
+	return family
 }
 
 // Family returns the word that inventories have for a distribution which others

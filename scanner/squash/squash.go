@@ -24,7 +24,7 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 			if below := visible[s.Path]; len(below) > 0 && below[0].layer != i {
 				delete(visible, s.Path)
 			}
-			visible[s.Path] = append(visible[s.Path], source{layer: i, set: s.Set})
+			visible[s.Path] = append(visible[s.Path], source{layer: i, set: s.Set, claim: s.Claim})
 			if !s.Set.Ecosystem.IsOS() {
 				continue
 			}
@@ -38,6 +38,7 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 		inv.Problems = append(inv.Problems, l.Problems...)
 	}
 	inv.Sightings = sightings(layers)
+	check(visible, inv.OS)
 	sets := map[inventory.SetID]inventory.PackageSet{}
 	for _, path := range slices.Sorted(maps.Keys(visible)) {
 		for _, v := range visible[path] {
@@ -58,6 +59,7 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 type source struct {
 	layer int
 	set   inventory.PackageSet
+	claim *inventory.Claim
 }
 
 // packageAt is a package in a package database, whichever layer rewrote it.

@@ -46,6 +46,7 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		nuget.Analyzer{},
 		cargo.Analyzer{},
 		julia.Analyzer{},
+		sbomfile.Packages{},
 		conda.Analyzer{},
 	}
 }
@@ -57,5 +58,5 @@ func Secrets() []analyze.Analyzer { return []analyze.Analyzer{secret.New()} }
 // SetIDs returns the analyzers that look for files with set-id bits.
 func SetIDs() []analyze.Analyzer { return []analyze.Analyzer{setid.Analyzer{}} }
 
-// SBOMs returns the analyzers that look for bills of materials in an image.
+// SBOMs returns the analyzers that name the bills of materials in an image.
 func SBOMs() []analyze.Analyzer { return []analyze.Analyzer{sbomfile.Analyzer{}} }

@@ -1,5 +1,5 @@
-// Package sbomfile sees bills of materials that lie in an image. It names them
-// and does not believe them: what an image contains is read from the image.
+// Package sbomfile reads bills of materials that lie in an image: Analyzer names
+// them, Packages takes what they list.
 package sbomfile
 
 import (
