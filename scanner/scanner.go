@@ -151,7 +151,11 @@ func Match(inv ImageInventory, m *match.Matcher) (Result, error) {
 
 // Report returns the result in the form that package report writes.
 func (r Result) Report() report.Image {
-	return report.NewImage(r.Inventory, r.Lookup, r.Findings, r.Gaps)
+	image := report.NewImage(r.Inventory, r.Lookup, r.Findings, r.Gaps)
+	if end, known := eol.Of(r.OS); known {
+		image.EndOfLife = &end
+	}
+	return image
 }
 
 // Lookup finds a package set of the inventory; it is a match.Sets.

@@ -81,6 +81,9 @@ type SBOM struct {
 type Image struct {
 	Image inventory.Image `json:"image"`
 	OS    inventory.OS    `json:"os"`
+	// EndOfLife is the last day on which the system's release gets security updates;
+	// nil when no end is known. After it, few findings say little.
+	EndOfLife *time.Time `json:"end_of_life,omitempty"`
 	// Base is the image that it was built on, nil when nothing tells.
 	Base *baseimage.Base `json:"base_image,omitempty"`
 	// Packages is the number of packages that are visible in the image.

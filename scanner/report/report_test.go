@@ -96,6 +96,7 @@ func web() report.Image {
 			{Vulnerability: cart, Package: "@shop/cart", Installed: "2.0.0", Ecosystem: inventory.NPM, Layer: digest("f"), Path: "srv/old/cart/package.json"},
 		},
 		[]match.Gap{{Stream: "npm", Packages: 3, Reason: "which the vulnerability database has nothing about"}})
+	image.EndOfLife = day(2024, 11, 22)
 	for _, c := range compliance.Run(inv, compliance.Level2) {
 		image.Checks = append(image.Checks, report.Check{Check: c})
 	}

@@ -41,6 +41,7 @@ type trivyMetadata struct {
 type trivyOS struct {
 	Family string `json:"Family"`
 	Name   string `json:"Name"`
+	EOSL   bool   `json:"EOSL,omitempty"`
 }
 
 type trivyLayer struct {
@@ -158,7 +159,7 @@ func Trivy(w io.Writer, d Document) error {
 	}
 	r := trivyReport{
 		SchemaVersion: 2, CreatedAt: d.Created, ArtifactID: i.Image.ImageID, ArtifactName: i.Image.Reference,
-		ArtifactType: "container_image", Metadata: i.trivyMetadata(),
+		ArtifactType: "container_image", Metadata: i.trivyMetadata(d.ended(i)),
 	}
 	if r.Results, err = d.trivyPackages(i); err != nil {
 		return err
@@ -172,10 +173,10 @@ func Trivy(w io.Writer, d Document) error {
 	return encode(w, "trivy", r)
 }
 
-func (i Image) trivyMetadata() trivyMetadata {
+func (i Image) trivyMetadata(ended bool) trivyMetadata {
 	m := trivyMetadata{Size: i.Image.Size, ImageID: i.Image.ImageID}
 	if i.OS.Family != "" {
-		m.OS = &trivyOS{Family: i.OS.Family, Name: i.OS.Version}
+		m.OS = &trivyOS{Family: i.OS.Family, Name: i.OS.Version, EOSL: ended}
 	}
 	for n, l := range i.Image.Layers {
 		m.DiffIDs = append(m.DiffIDs, l.DiffID)
