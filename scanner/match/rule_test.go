@@ -104,6 +104,25 @@ func TestRpmVersions(t *testing.T) {
 	}
 }
 
+// The gem library changes a range of "~>" when it checks it, so that a range
+// which is parsed once answers rightly only once.
+func TestGemRangesAnswerTwice(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{}
+	db.add("rubygems::x", "rack", vulndb.Advisory{
+		VulnerabilityID: "CVE-1", PatchedVersions: []string{"~> 1.1.3", "~> 1.3.6", ">= 1.4.0"},
+	})
+	m := match.New(db)
+	for range 2 {
+		for version, want := range map[string]int{"1.1.2": 1, "1.1.9": 0, "1.3.5": 1, "1.3.6": 0, "1.3.7": 0, "1.3.9": 0, "1.4.0": 0} {
+			if got := found(t, m, match.Key{Stream: "rubygems", Name: "rack", Version: version}); len(got) != want {
+				t.Errorf("rack %s: %d findings, want %d", version, len(got), want)
+			}
+		}
+		m = match.New(db)
+	}
+}
+
 func TestRedHat(t *testing.T) {
 	t.Parallel()
 	db := &fakeDB{cpes: map[string][]int{

@@ -73,17 +73,12 @@ func OfTrivy(r Report) []string {
 			}))
 		}
 	}
-	slices.Sort(lines)
-	return lines
+	return unique(lines)
 }
 
 // OfScan is OfTrivy for a result of ours.
 func OfScan(r scanner.Result) []string {
-	version := r.OS.Version
-	if r.OS.Extended {
-		version += "-ESM"
-	}
-	lines := []string{system(r.OS.Family, version)}
+	lines := []string{system(r.OS.Family, r.OS.Version)}
 	var diffIDs []string
 	for _, l := range r.Image.Layers {
 		diffIDs = append(diffIDs, l.DiffID)
@@ -122,26 +117,27 @@ func OfScan(r scanner.Result) []string {
 			path, place(f.Layer),
 		}))
 	}
+	return unique(lines)
+}
+
+// unique makes lines a set: Trivy repeats the findings of a package that is
+// installed for two architectures.
+func unique(lines []string) []string {
 	slices.Sort(lines)
-	return lines
+	return slices.Compact(lines)
 }
 
 // Compare returns the lines that only Trivy has, marked "- ", and those that
-// only we have, marked "+ ", sorted. A line that one has more often differs too.
+// only we have, marked "+ ", sorted.
 func Compare(trivy, ours []string) []string {
-	count := map[string]int{}
-	for _, l := range trivy {
-		count[l]++
-	}
-	for _, l := range ours {
-		count[l]--
-	}
 	var differing []string
-	for l, n := range count {
-		for ; n > 0; n-- {
+	for _, l := range trivy {
+		if _, found := slices.BinarySearch(ours, l); !found {
 			differing = append(differing, "- "+l)
 		}
-		for ; n < 0; n++ {
+	}
+	for _, l := range ours {
+		if _, found := slices.BinarySearch(trivy, l); !found {
 			differing = append(differing, "+ "+l)
 		}
 	}

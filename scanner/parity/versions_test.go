@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/muster-sec/muster/scanner/vulndb"
@@ -49,7 +50,8 @@ func nearAdvisories(t *testing.T, random *rand.Rand, db *vulndb.DB, packages int
 			for range random.IntN(3) {
 				v = nudged(random, v)
 			}
-			if v != "" && !chosen[v] {
+			// No package has a version that is empty or ends in a hyphen.
+			if v = strings.Trim(v, "-"); v != "" && v[0] != ':' && !strings.HasSuffix(v, ":") && !chosen[v] {
 				chosen[v] = true
 				result = append(result, installed{name, v})
 			}
