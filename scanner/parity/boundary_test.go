@@ -74,7 +74,7 @@ func hashOf(text string) uint64 {
 // differ fails when the peers disagree about an image.
 func differ(t *testing.T, peers *pair, layers ...sampleimage.Layer) {
 	t.Helper()
-	differing := peers.compare(t, "oci:", store(t, build(t, sampleimage.Spec{Layers: layers})))
+	differing := peers.compare(t, "oci:", store(t, imageOf(t, sampleimage.Spec{Layers: layers})))
 	if len(differing) > 40 {
 		t.Logf("%d lines differ", len(differing))
 		differing = differing[:40]
@@ -84,7 +84,7 @@ func differ(t *testing.T, peers *pair, layers ...sampleimage.Layer) {
 	}
 }
 
-func build(t *testing.T, s sampleimage.Spec) v1.Image {
+func imageOf(t *testing.T, s sampleimage.Spec) v1.Image {
 	t.Helper()
 	s.Created = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	image, err := sampleimage.Build(s)

@@ -1,0 +1,76 @@
+package parity_test
+
+import (
+	"strings"
+
+	"github.com/muster-sec/muster/scanner/sampleimage"
+	"github.com/muster-sec/muster/scanner/sampleimage/rpmdb"
+)
+
+// unshown are the cases of DIFFERENCES.md that no image of a few kilobytes shows.
+func unshown() []string {
+	return []string{
+		"Ubuntu with extended maintenance on a release that still has standard maintenance", // differs from some day on
+		"a jar without an index (`javadb`)",                                                 // every specimen has one
+		"a jar of more than 96 MiB, a nested one of more than 32 MiB unpacked",
+		"an executable of more than 96 MiB",
+		"an rpm database of more than 128 MiB",
+	}
+}
+
+// differingSpecimens show, one by one, where we differ from Trivy by intention.
+func differingSpecimens() map[string]specimen {
+	all := map[string]specimen{}
+	add := func(name, row string, layers ...sampleimage.Layer) {
+		s := stacked(layers...)
+		s.row = row
+		all["differs: "+name] = s
+	}
+	apk := text("lib/apk/db/installed", sampleimage.ApkDatabase(sampleimage.Package{Name: "widget", Version: "1.0-r0"}))
+	alpine := text("etc/alpine-release", "3.17.3\n")
+	repositories := func(lines ...string) sampleimage.File {
+		return text("etc/apk/repositories", strings.Join(lines, "\n")+"\n")
+	}
+	widget := func(vendor string) sampleimage.File {
+		return text("var/lib/rpm/Packages.db", string(rpmdb.NDB(rpmdb.Package{Name: "widget", Version: "1.0", Release: "1", Arch: "x86_64", Vendor: vendor,
+			SourceRPM: "widget-1.0-1.src.rpm"})))
+	}
+	deb := func(fields string) sampleimage.File {
+		return text("var/lib/dpkg/status", "Package: widget\nStatus: install ok installed\n"+fields+"Version: 1.0-1\n\nPackage: libwidget\nStatus: install ok installed\nSource: widget\nVersion: 1.0-1\n")
+	}
+	debian := text("etc/debian_version", "12.1\n")
+	rhel := text("etc/redhat-release", "Red Hat Enterprise Linux release 8.4 (Ootpa)\n")
+
+	add("commented repository", "a commented URL in `etc/apk/repositories`", sampleimage.Layer{alpine, apk,
+		repositories("https://dl-cdn.alpinelinux.org/alpine/v3.17/main", "#https://dl-cdn.alpinelinux.org/alpine/edge/testing")})
+	add("distribution upgraded", "a release file that an upper layer replaces (a distribution upgrade during the build)",
+		sampleimage.Layer{text("etc/alpine-release", "3.4.6\n"), apk}, sampleimage.Layer{alpine})
+	add("emptied package.json", "a package database or `package.json` that an upper layer empties",
+		sampleimage.Layer{module("a", "1.0.0")}, sampleimage.Layer{text("a/package.json", `{"private":true}`)})
+	add("opaque root", "`.wh..wh..opq` in the root folder", sampleimage.Layer{module("a", "1.0.0")}, sampleimage.Layer{text(".wh..wh..opq", "")})
+	add("odd package.json", "`package.json` with odd shapes in other fields (`\"dependencies\": []`)", sampleimage.Layer{
+		text("a/package.json", `{"name":"widget","version":"1.0.0","dependencies":[]}`), text("b/package.json", `{"name":"widget","version":"1.0.1","optionalDependencies":"no"}`)})
+	add("long paragraph", "a dpkg status paragraph longer than 128 KiB", sampleimage.Layer{debian, deb("Depends: " + strings.Repeat("x, ", 50000) + "\n")})
+	add("rebuilt by root.io", "rebuilt packages of third parties (`-seal`, `root.io`, RapidFort)", sampleimage.Layer{debian,
+		text("var/lib/dpkg/status", "Package: widget\nStatus: install ok installed\nVersion: 1.0-1.root.io.1\n")})
+	add("release of nobody knows", "Red Hat or CentOS of a release or content set without a row in the database",
+		sampleimage.Layer{text("etc/redhat-release", "Red Hat Enterprise Linux release 10.1 (X)\n"), widget("Red Hat, Inc.")})
+	add("fedora", "Fedora, CentOS Stream, Arch and other distributions without advisories",
+		sampleimage.Layer{text("etc/fedora-release", "Fedora release 40 (Forty)\n"), widget("Fedora Project")})
+	add("amazon by os-release", "Amazon Linux that has only `os-release`",
+		sampleimage.Layer{text("etc/os-release", "NAME=\"Amazon Linux\"\nID=\"amzn\"\nVERSION_ID=\"2\"\n"), widget("Amazon Linux")})
+	add("source of red hat", "a data source of Red Hat's findings", sampleimage.Layer{rhel, widget("Red Hat, Inc.")})
+	add("composer 1", "`installed.json` of Composer 1 (an array)", sampleimage.Layer{
+		text("vendor/composer/installed.json", `[{"name":"acme/widget","version":"v1.0.0"}]`)})
+	add("conda's base", "Conda's base environment (`conda-meta` outside `envs/`)", sampleimage.Layer{
+		text("opt/conda/conda-meta/widget-1.0-py_0.json", object("name", "widget", "version", "1.0"))})
+	add("quoted environment", "quoted values of ENV in a Red Hat build's Dockerfile, several in a line", sampleimage.Layer{rhel, widget("Red Hat, Inc."),
+		text("root/buildinfo/Dockerfile-ubi8-8.4-206", "FROM sha256:0\nENV A=\"ubi8-container\" B=\"x86_64\"\nLABEL com.redhat.component=\"$A\" architecture=\"$B\"\n")})
+	add("sbom inside", "SBOM files inside the image (`*.spdx.json`, `*.cdx.json`, Bitnami's `.spdx-*.spdx`)", sampleimage.Layer{
+		text("opt/app.cdx.json", `{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"components":[{"type":"library","bom-ref":"a","name":"widget","version":"1.0.0","purl":"pkg:npm/widget@1.0.0"}]}`)})
+	return all
+}
+
+func sampleGo(version string) string {
+	return imageOfLanguage("go")([]installed{{"example.org/widget", strings.TrimPrefix(version, "v")}})[0].Body
+}
