@@ -27,7 +27,7 @@ func databases(t *testing.T) (db, java string) {
 				"rhel-7-server-rpms": {1}, "rhel-8-for-x86_64-baseos-rpms": {2}, "rhel-8-for-x86_64-appstream-rpms": {3},
 				"rhel-9-for-x86_64-baseos-rpms": {4}, "rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_4": {5},
 			},
-			vulndb.Build: {"ubi8-container-8.4-206.x86_64": {6}},
+			vulndb.Build: {"ubi8-container-8.4-206-x86_64": {6}},
 		},
 	}
 	for bucket, source := range buckets() {
@@ -148,7 +148,9 @@ func distributionAdvisories(bucket string) []build.Advisory {
 	add("CVE-2020-1014", vulndb.Advisory{FixedVersion: fixed})
 	add("CVE-2020-1015", vulndb.Advisory{FixedVersion: fixed, AffectedVersion: "1.5-r0"})
 	add("CVE-2020-1016", vulndb.Advisory{FixedVersion: "0"})
-	add("CVE-2020-1017", vulndb.Advisory{FixedVersion: "not a version"})
+	if bucket != "echo" { // Trivy's scan of Echo fails over it
+		add("CVE-2020-1017", vulndb.Advisory{FixedVersion: "not a version"})
+	}
 	add("GHSA-aaaa-bbbb-cccc", vulndb.Advisory{FixedVersion: fixed})
 	add("TEMP-0000001-ABCDEF", vulndb.Advisory{FixedVersion: fixed})
 	return list

@@ -51,11 +51,10 @@ func apkSpecimens() map[string]specimen {
 		"alpine release candidate": one(text("etc/alpine-release", "3.17.0_rc1\n"), database(fixed["alpine 3.17"])),
 		"alpine bad database": one(text("etc/alpine-release", "3.17.0\n"), text("lib/apk/db/installed",
 			"P:widget\nV:1.0-r0\no:widget\n\nP:widget\nV:0.1-r0\no:widget\n\nP:broken\nV:x.y\no:widget\n\nV:1.0-r0\no:widget\n\nP:last\nV:1.0-r0\no:widget")),
-		"wolfi":             one(osRelease("wolfi", "20230201"), database(fixed["wolfi"])),
-		"chainguard":        one(osRelease("chainguard", "20230214"), database(fixed["chainguard"])),
-		"minimos":           one(osRelease("minimos", "20241031"), database(fixed["minimos"])),
-		"postmarketos":      one(osRelease("postmarketos", "23.12"), database("1.0-r0")),
-		"alpine no release": one(database("1.0-r0")),
+		"wolfi":                 one(osRelease("wolfi", "20230201"), database(fixed["wolfi"])),
+		"chainguard":            one(osRelease("chainguard", "20230214"), database(fixed["chainguard"])),
+		"alpine without origin": one(text("etc/alpine-release", "3.17.0\n"), text("lib/apk/db/installed", "P:widget\nV:1.0-r0\nA:x86_64\n\n")),
+		"minimos":               one(osRelease("minimos", "20241031"), database(fixed["minimos"])),
 	}
 	return all
 }
@@ -73,14 +72,14 @@ func dpkgSpecimens() map[string]specimen {
 		return stacked(sampleimage.Layer{lsb(release), status(fixed["ubuntu 18.04-ESM"])}, subscription())
 	}
 	return map[string]specimen{
-		"debian":                    one(sampleimage.Debian("12.5", widgets(fixed["debian 12"])...)...),
-		"debian major only":         one(version("11"), status(fixed["debian 11"])),
-		"debian sid":                one(version("trixie/sid"), text("etc/os-release", "ID=debian\n"), status(fixed["debian 12"])),
-		"debian testing":            one(version("forky"), status(fixed["debian 12"])),
-		"debian distroless":         one(sampleimage.Distroless("12.11", widgets(fixed["debian 12"])...)...),
-		"debian both":               one(append(sampleimage.Distroless("12.11", widgets(fixed["debian 12"])...), status(fixed["debian 12"]))...),
-		"debian by os-release only": one(text("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"), status(fixed["debian 12"])),
-		"debian derivative":         one(version("12.1"), text("etc/os-release", "ID=kali\nID_LIKE=debian\nVERSION_ID=\"2024.1\"\n"), status(fixed["debian 12"])),
+		"debian":                one(sampleimage.Debian("12.5", widgets(fixed["debian 12"])...)...),
+		"debian major only":     one(version("11"), status(fixed["debian 11"])),
+		"debian sid":            one(version("trixie/sid"), text("etc/os-release", "ID=debian\n"), status(fixed["debian 12"])),
+		"debian testing":        one(version("forky"), status(fixed["debian 12"])),
+		"debian distroless":     one(sampleimage.Distroless("12.11", widgets(fixed["debian 12"])...)...),
+		"debian both":           one(append(sampleimage.Distroless("12.11", widgets(fixed["debian 12"])...), status(fixed["debian 12"]))...),
+		"debian derivative":     one(version("12.1"), text("etc/os-release", "ID=kali\nID_LIKE=debian\nVERSION_ID=\"2024.1\"\n"), status(fixed["debian 12"])),
+		"debian broken md5sums": one(version("12.1"), status("1.0-1"), text("var/lib/dpkg/info/widget.md5sums", "nonsense\n")),
 		"debian states": one(version("12.1"), text("var/lib/dpkg/status",
 			"Package: widget\nStatus: deinstall ok config-files\nVersion: 1.0-1\n\nPackage: half\nStatus: install ok half-configured\nSource: widget\nVersion: 1.0-1\n\n"+
 				"Package: held\nStatus: hold ok installed\nSource: widget (1.0-1)\nVersion: 9:9-9+b1\nArchitecture: amd64\nDescription: x\n two lines\n .\n Package: no\n\n"+
@@ -94,7 +93,6 @@ func dpkgSpecimens() map[string]specimen {
 			sampleimage.Package{Name: "libwidget", Version: "1.0-1", Source: "widget", Maintainer: "Somebody <x@example.org>"})...),
 		"ubuntu":                     one(sampleimage.Ubuntu("22.04", widgets(fixed["ubuntu 22.04"])...)...),
 		"ubuntu by lsb-release only": one(lsb("22.04"), status(fixed["ubuntu 22.04"])),
-		"ubuntu by os-release only":  one(text("etc/os-release", "ID=ubuntu\nVERSION_ID=\"22.04\"\n"), status(fixed["ubuntu 22.04"])),
 		"ubuntu of nobody knows":     one(lsb("99.04"), status("1.0-1")),
 		"ubuntu old":                 one(lsb("18.04"), status(fixed["ubuntu 18.04"])),
 		"ubuntu extended":            esm("18.04"),
@@ -102,6 +100,8 @@ func dpkgSpecimens() map[string]specimen {
 		"ubuntu extension disabled": stacked(sampleimage.Layer{lsb("18.04"), status(fixed["ubuntu 18.04"])}, sampleimage.Layer{
 			text("var/lib/ubuntu-advantage/status.json", `{"services":[{"name":"esm-infra","status":"disabled"},{"name":"esm-apps","status":"enabled"}]}`)}),
 		"mint": one(version("bookworm/sid"), text("etc/lsb-release", "DISTRIB_ID=LinuxMint\nDISTRIB_RELEASE=21\n"), status("1.0-1")),
-		"echo": one(version("12.9"), text("etc/os-release", "ID=echo\nVERSION_ID=\"1\"\n"), status(fixed["echo"])),
+		"echo": one(version("12.9"), text("etc/os-release", "ID=echo\nVERSION_ID=\"1\"\n"), text("var/lib/dpkg/status", sampleimage.DpkgStatus(
+			sampleimage.Package{Name: "widget", Version: "2.0-2"}, sampleimage.Package{Name: "libwidget", Version: "2.0-3+e1", Source: "widget"},
+			sampleimage.Package{Name: "docker-widget", Version: "1.0-1", Source: "widget", Maintainer: "Docker <support@docker.com>"}))),
 	}
 }

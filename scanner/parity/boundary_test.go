@@ -74,7 +74,7 @@ func hashOf(text string) uint64 {
 // differ fails when the peers disagree about an image.
 func differ(t *testing.T, peers *pair, layers ...sampleimage.Layer) {
 	t.Helper()
-	differing := peers.compare(t, "oci:", store(t, imageOf(t, sampleimage.Spec{Layers: layers})))
+	differing := peers.compare(t, stacked(layers...).store(t))
 	if len(differing) > 40 {
 		t.Logf("%d lines differ", len(differing))
 		differing = differing[:40]

@@ -5,9 +5,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/muster-sec/muster/scanner/vulndb"
@@ -21,6 +24,42 @@ func fixtures(t *testing.T) string {
 		t.Skip("SKIP: FIXTURES not set")
 	}
 	return folder
+}
+
+// TestFixtureImages runs Trivy and ours on the images of the fixtures.
+func TestFixtureImages(t *testing.T) {
+	t.Parallel()
+	_ = trivy(t)
+	folder := fixtures(t)
+	dir := new(unpacked).folder(t, folder)
+	peers := newPair(t, dir, filepath.Join(folder, "javadb"))
+	images := filepath.Join(folder, "images")
+	l, err := layout.FromPath(images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := l.ImageIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range manifest.Manifests {
+		image := m.Annotations["org.opencontainers.image.ref.name"]
+		t.Run(image, func(t *testing.T) {
+			t.Parallel()
+			lines := peers.compare(t, subject{scheme: "oci:", path: images + ":" + image})
+			if strings.HasPrefix(image, "meta/fedora:") {
+				// Trivy reports no packages of Fedora, as DIFFERENCES.md says.
+				lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "+ package os ") })
+			}
+			if len(lines) > 0 {
+				t.Errorf("(-trivy +ours):\n%s", strings.Join(lines, "\n"))
+			}
+		})
+	}
 }
 
 // unpacked is the database of the fixtures, unpacked once for all tests.

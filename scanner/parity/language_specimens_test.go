@@ -107,7 +107,7 @@ func phpSpecimens() map[string]specimen {
 	return map[string]specimen{
 		"composer": one(
 			text("srv/vendor/composer/installed.json", `{"packages":[{"name":"acme/widget","version":"v1.4.0","version_normalized":"1.4.0.0"},
-				{"name":"acme/widget","version":"1.0.0"},{"name":"Acme/Gadget","version":"dev-main"},{"name":"acme/none"},{"version":"1"}],"dev":true,"dev-package-names":["acme/gadget"]}`),
+				{"name":"acme/widget","version":"1.0.0"},{"name":"Acme/Gadget","version":"dev-main"},{"name":"acme/lone","version":"3"}],"dev":true,"dev-package-names":["acme/gadget"]}`),
 			text("srv/2/vendor/composer/installed.json", `{"packages":[{"name":"acme/widget","version":"2.0.0","license":"MIT"}]}`),
 			text("srv/composer.lock", `{"packages":[{"name":"acme/widget","version":"1.0.0"}]}`), text("installed.json", `{"packages":[{"name":"acme/widget","version":"1.5.0-beta1"}]}`),
 			text("srv/3/installed.json", "{}"), text("srv/4/installed.json", "nothing")),

@@ -59,7 +59,8 @@ func OfTrivy(r Report) []string {
 		for _, p := range result.Packages {
 			words := []string{"package", kindOfType(result), p.Name, full(p.Epoch, p.Version, p.Release)}
 			if target == "" {
-				words = append(words, p.Arch, "from", cmp.Or(p.SrcName, p.Name),
+				arch := strings.TrimSuffix(p.Arch, "None") // Trivy's word for a key, which has none
+				words = append(words, arch, "from", cmp.Or(p.SrcName, p.Name),
 					cmp.Or(full(p.SrcEpoch, p.SrcVersion, p.SrcRelease), full(p.Epoch, p.Version, p.Release)))
 			} else {
 				words = append(words, cmp.Or(p.FilePath, target))
@@ -100,7 +101,8 @@ func OfScan(r scanner.Result) []string {
 				}
 				seen[same] = true
 				name, version := p.Source()
-				words = append(words, p.Arch, "from", name, version)
+				arch := strings.TrimSuffix(p.Arch, "None") // Trivy's word for a key, which has none
+				words = append(words, arch, "from", name, version)
 			} else {
 				words = append(words, cmp.Or(p.Path, s.Path))
 			}

@@ -79,18 +79,30 @@ func newPair(t *testing.T, db, java string) *pair {
 	return p
 }
 
+// subject is an image to compare: how our scanner calls its kind, and its path,
+// with a tag where that holds several.
+type subject struct {
+	scheme, path string
+	// unsourced leaves out the data source of our findings.
+	unsourced bool
+}
+
 // compare scans an image with both and returns what differs. That Trivy's scan
-// fails is a difference. The reference is
-// a path, with a tag where it is a layout of several images.
-func (p *pair) compare(t *testing.T, scheme, ref string) []string {
+// fails is a difference.
+func (p *pair) compare(t *testing.T, s subject) []string {
 	t.Helper()
-	theirs, failure := p.trivyScan(t, ref)
-	results, err := p.scanner.Scan(t.Context(), scheme+ref, pull.Options{}, p.matcher)
+	theirs, failure := p.trivyScan(t, s.path)
+	results, err := p.scanner.Scan(t.Context(), s.scheme+s.path, pull.Options{}, p.matcher)
 	if err != nil || len(results) != 1 {
 		t.Fatalf("%d results, %v", len(results), err)
 	}
 	for _, problem := range results[0].Problems {
 		t.Logf("problem: %s: %s", problem.Path, problem.Reason)
+	}
+	if s.unsourced {
+		for i := range results[0].Findings {
+			results[0].Findings[i].Source = ""
+		}
 	}
 	ours := parity.OfScan(results[0])
 	if failure != nil {

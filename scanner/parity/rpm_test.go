@@ -31,7 +31,7 @@ func rpmWidgets(fixed, vendor string) []rpmdb.Package {
 	list := []rpmdb.Package{
 		of("widget", version, release, n), of("widget", version, below, n), of("widget", "1.0", "1", n), of("widget", "9.0", release, 0),
 		of("widget", version+"~rc1", release, n), of("widget", version+"^1", release, n), of("widget", version, release+".1", n),
-		of("widget", "1.0", "1", n+1), of("lib-of-widget", version, below, n), of("gpg-pubkey", "1.0", "1", 0),
+		of("widget", "1.0", "11", n+1), of("lib-of-widget", version, below, n), of("gpg-pubkey", "1.0", "1", 0),
 		of("tool", "2.0", "2.module_el8.4.0+1+abc", 0), of("gadget", "2.0", "2.module_el8.4.0+1+abc", 0),
 	}
 	for _, arch := range []string{"aarch64", "i686", "noarch", "x86_64"} {
@@ -47,14 +47,12 @@ func rpmWidgets(fixed, vendor string) []rpmdb.Package {
 	nobody.Vendor, nobody.SourceRPM = "", "(none)"
 	amazon := of("widget", "1.0", "9.amzn2", 0)
 	amazon.Vendor = ""
-	odd := of("widget", "1.0", "10", 0)
-	odd.SourceRPM = "odd.rpm"
 	source := of("made-of-widget", "9.0", "1", n)
 	source.SourceRPM = "widget-1.0-1.src.rpm"
 	for _, release := range []string{"2.ksplice1.el8", "2.el8_FIPS", "2.el8"} {
 		list = append(list, of("flavoured", "2.0", release, 0))
 	}
-	return append(list, module, other, nobody, amazon, odd, source)
+	return append(list, module, other, nobody, amazon, source)
 }
 
 func rpmSpecimens(t *testing.T) map[string]specimen {
@@ -140,7 +138,7 @@ func redHatSpecimens() map[string]specimen {
 	}
 	dockerfile := text("root/buildinfo/Dockerfile-ubi8-8.4-206",
 		"FROM sha256:0\nENV container oci\nLABEL com.redhat.component=\"ubi8-container\" \\\n      name=\"ubi8\" \\\n      architecture=\"x86_64\"\n")
-	return map[string]specimen{
+	all := map[string]specimen{
 		"rhel 8":                         one(rhel, db),
 		"rhel 9":                         one(text("etc/redhat-release", "Red Hat Enterprise Linux release 9.2 (Plow)\n"), db),
 		"rhel 7":                         one(text("etc/os-release", "ID=\"rhel\"\nVERSION_ID=\"7.9\"\n"), db),
@@ -153,4 +151,9 @@ func redHatSpecimens() map[string]specimen {
 			sampleimage.Layer{ndb(append(list[:6:6], module)...)}),
 		"rhel with an empty manifest": one(rhel, db, manifest("")),
 	}
+	for name, s := range all {
+		s.unsourced = true
+		all[name] = s
+	}
+	return all
 }
