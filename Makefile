@@ -32,6 +32,11 @@ test: ## run all tests
 test-real: build ## the whole job against a real registry server (FIXTURES=DIR: real images and DB too)
 	@MUSTER_BIN=$(CURDIR)/bin/muster $(GO) test -tags real -count=1 -timeout 30m -v ./cli/realtest
 
+parity: SHELL := bash
+parity: ## compare with Trivy (FIXTURES=DIR: real images and DB; TRIVY=PATH or trivy on the path runs it)
+	@set -o pipefail; $(GO) test -count=1 -v -run 'Trivy|Specimens|Difference|Versions|Images' ./scanner ./scanner/parity | \
+		grep -Ev '^ *(=== |--- PASS)|facts of Trivy|problem: '
+
 race: ## run all tests under the race detector
 	@$(GO) test -race -shuffle=on ./...
 
@@ -77,4 +82,4 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what we link (needs the G
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help build demo test test-real race fuzz bench generate contract freeze verify vuln clean
+.PHONY: help build demo test test-real parity race fuzz bench generate contract freeze verify vuln clean

@@ -44,7 +44,10 @@ func (m *Matcher) describe(r *rule, a vulndb.Advisory) (Vulnerability, error) {
 		ID: a.VulnerabilityID, Fixed: r.fixed(a), Severity: rated.severity, SeveritySource: rated.source,
 		Source: string(source.ID), Summary: rated.summary,
 	}
-	v.Status = status(v.Fixed, a.Status)
+	v.Status = status(v.Fixed, types.StatusUnknown)
+	if r.ownStatus {
+		v.Status = status(v.Fixed, a.Status)
+	}
 	if r.ownSeverity != "" && (a.Severity != types.SeverityUnknown || r.ownSeverity == "redhat") {
 		v.Severity, v.SeveritySource = severityOf(a.Severity), string(cmp.Or(source.BaseID, source.ID, types.SourceID(r.ownSeverity)))
 	}

@@ -25,6 +25,11 @@ type rule struct {
 	// ownSeverity is the data source whose severity for the package beats the
 	// record's; empty where there is none.
 	ownSeverity string
+	// ownStatus is set where the vendor's word on what it will not fix counts.
+	ownStatus bool
+	// thirdParties is set where advisories also speak of packages that the
+	// distribution did not make.
+	thirdParties bool
 	// channels is set where only some of a bucket's advisories concern a stream.
 	channels func(stream string) inventory.Build
 }
@@ -54,9 +59,9 @@ func ruleFor(e inventory.Ecosystem, family string) *rule {
 func ruleOfStream(stream string) *rule {
 	family, _, _ := strings.Cut(stream, " ")
 	switch family {
-	case "alpine", "wolfi", "chainguard":
+	case "alpine", "wolfi", "chainguard", "minimos":
 		return apkRule(family)
-	case "debian", "ubuntu":
+	case "debian", "ubuntu", "echo":
 		return dpkgRule(family)
 	case "alma", "rocky", "redhat":
 		return rpmRule(family)
@@ -79,7 +84,7 @@ func apkRule(family string) *rule {
 	switch family {
 	case "alpine":
 		r.stream = alpineStream
-	case "wolfi", "chainguard":
+	case "wolfi", "chainguard", "minimos":
 		// Rolling distributions: one stream, and advisories always name the fix.
 		r.stream = func(inventory.OS) string { return family }
 		r.compile = compileRollingApk
@@ -94,9 +99,13 @@ func dpkgRule(family string) *rule {
 	switch family {
 	case "debian":
 		// Debian rates a vulnerability for each package by itself.
-		r.stream, r.ownSeverity = debianStream, "debian"
+		r.stream, r.ownSeverity, r.ownStatus = debianStream, "debian", true
 	case "ubuntu":
 		r.stream = ubuntuStream
+	case "echo":
+		// Echo has no releases, and repairs software that Debian does not have.
+		r.stream = func(inventory.OS) string { return family }
+		r.ownSeverity, r.ownStatus, r.thirdParties = "echo", true, true
 	default:
 		return nil
 	}

@@ -33,7 +33,7 @@ func languageRule(e inventory.Ecosystem) *rule {
 			return pep440.NewSpecifiers(text, pep440.WithPreRelease(true))
 		})
 	case inventory.Gem:
-		r.compile = compileRanges(gem.NewVersion, func(text string) (gem.Constraints, error) { return gem.NewConstraints(text) })
+		r.compile = compileRanges(gem.NewVersion, newGemRanges)
 	case inventory.Java:
 		r.compile = compileRanges(maven.NewVersion, maven.NewComparer)
 	case inventory.Bitnami:
@@ -54,6 +54,30 @@ func languageRule(e inventory.Ecosystem) *rule {
 
 func newGenericConstraints(text string) (generic.Constraints, error) {
 	return generic.NewConstraints(text)
+}
+
+// gemRanges are ranges of gem versions, kept as text where a check would change
+// what was parsed: the library raises the bound of "~>" in place.
+type gemRanges struct {
+	text   string
+	parsed gem.Constraints
+}
+
+func newGemRanges(text string) (gemRanges, error) {
+	parsed, err := gem.NewConstraints(text)
+	if err != nil || !strings.Contains(text, "~>") {
+		return gemRanges{parsed: parsed}, err
+	}
+	return gemRanges{text: text}, nil
+}
+
+// Check reports whether the version lies in the ranges.
+func (r gemRanges) Check(v gem.Version) bool {
+	if r.text == "" {
+		return r.parsed.Check(v)
+	}
+	fresh, err := gem.NewConstraints(r.text)
+	return err == nil && fresh.Check(v)
 }
 
 // pythonName: case does not matter and an underscore is a hyphen (PEP 426).

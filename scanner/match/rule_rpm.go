@@ -24,7 +24,7 @@ func rpmRule(family string) *rule {
 		r.stream, r.subject, r.compile = byMajor("Oracle Linux"), ofArch, compileOracle
 	case "redhat", "centos":
 		r.stream, r.subject, r.compile, r.fixed = byMajor("redhat"), ofModuleAndArch, compileRedHat, normalRpm
-		r.buckets, r.channels, r.ownSeverity = bucketOfRedHat, redHatChannels, "redhat"
+		r.buckets, r.channels, r.ownSeverity, r.ownStatus = bucketOfRedHat, redHatChannels, "redhat", true
 	case "amazon":
 		// Trivy compares these versions by Debian's rules, and so must we.
 		r.stream, r.compile = amazonStream, compileAmazon

@@ -25,11 +25,8 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 				delete(visible, s.Path)
 			}
 			visible[s.Path] = append(visible[s.Path], source{layer: i, set: s.Set, claim: s.Claim})
-			if !s.Set.Ecosystem.IsOS() {
-				continue
-			}
 			for _, p := range s.Set.Packages {
-				at := packageAt{s.Path, p}
+				at := placeOf(p, s.Path, s.Set.Ecosystem)
 				if _, known := origins[at]; !known {
 					origins[at] = i
 				}
@@ -62,21 +59,27 @@ type source struct {
 	claim *inventory.Claim
 }
 
-// packageAt is a package in a package database, whichever layer rewrote it.
-type packageAt struct {
-	path string
-	pkg  inventory.Package
+// packageAt is a package where it is declared, whichever layer rewrote that. A
+// package manager may move its database, so its packages have no path.
+type packageAt struct{ path, name, version string }
+
+func placeOf(p inventory.Package, path string, e inventory.Ecosystem) packageAt {
+	if !e.IsOS() {
+		return packageAt{path, p.Name, p.Version}
+	}
+	// Trivy leaves the epoch out, and no package is rebuilt with another one only.
+	if epoch, rest, found := strings.Cut(p.Version, ":"); found && strings.Trim(epoch, "0123456789") == "" {
+		return packageAt{"", p.Name, rest}
+	}
+	return packageAt{"", p.Name, p.Version}
 }
 
 // origins returns nil when every package came with the source's own layer.
 func (s source) origins(path string, first map[packageAt]int) []int {
-	if !s.set.Ecosystem.IsOS() {
-		return nil
-	}
 	result := make([]int, len(s.set.Packages))
 	same := true
 	for i, p := range s.set.Packages {
-		result[i] = first[packageAt{path, p}]
+		result[i] = first[placeOf(p, path, s.set.Ecosystem)]
 		same = same && result[i] == s.layer
 	}
 	if same {
@@ -148,14 +151,14 @@ func system(layers []inventory.LayerAnalysis) inventory.OS {
 }
 
 // rank orders facts by how much they tell. The files of Debian and Red Hat are
-// inherited by every derivative, so any other fact is preferred; Amazon's own
-// file has more to say than its os-release.
+// inherited by every derivative, so any other fact is preferred; the own files of
+// Red Hat and Amazon have more to say than their os-release.
 func rank(f inventory.OSFact) int {
 	switch {
+	case (f.Family == "amazon" || f.Family == "redhat") && strings.HasSuffix(f.Path, "/os-release"):
+		return 2
 	case f.Family == "debian", f.Family == "redhat":
 		return 1
-	case f.Family == "amazon" && strings.HasSuffix(f.Path, "/os-release"):
-		return 2
 	}
 	return 0
 }

@@ -40,7 +40,7 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "os" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 2 }
+func (Analyzer) Version() int { return 3 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool { return parserFor(f.Path) != nil }
@@ -119,7 +119,8 @@ func parseOSRelease(text string) (inventory.OSFact, bool, error) {
 // only their own release files count.
 func familyOf(id string) string {
 	switch id {
-	case "arch", "alpine", "wolfi", "chainguard", "centos", "rocky", "fedora", "photon", "opensuse-tumbleweed":
+	case "arch", "alpine", "wolfi", "chainguard", "minimos", "echo", "centos", "rocky", "fedora", "photon", "opensuse-tumbleweed",
+		"coreos", "bottlerocket", "activestate":
 		return id
 	case "almalinux":
 		return "alma"
