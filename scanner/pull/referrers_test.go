@@ -94,6 +94,10 @@ func TestReferrers(t *testing.T) {
 		if err != nil || len(none) != 0 {
 			t.Errorf("API %v: nothing refers to it: %v, %v", supported, none, err)
 		}
+		bounded := pull.Options{PlainHTTP: true, Limits: limit.Limits{ManifestBytes: 10}}
+		if _, err := pull.Referrers(t.Context(), host+"/shop/web:1", digest.String(), bounded); !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("API %v: a long list: %v", supported, err)
+		}
 		if _, err := pull.Referrers(t.Context(), host+"/shop/web:1", "no digest", pull.Options{PlainHTTP: true}); !errors.Is(err, pull.ErrReference) {
 			t.Error(err)
 		}
