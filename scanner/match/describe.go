@@ -42,7 +42,7 @@ func (m *Matcher) describe(r *rule, a vulndb.Advisory) (Vulnerability, error) {
 	}
 	v := Vulnerability{
 		ID: a.VulnerabilityID, Fixed: r.fixed(a), Severity: rated.severity, SeveritySource: rated.source,
-		Source: string(source.ID), Summary: rated.summary,
+		Source: string(source.ID), Origin: a.DataSource, Summary: rated.summary,
 	}
 	v.Status = status(v.Fixed, types.StatusUnknown)
 	if r.ownStatus {

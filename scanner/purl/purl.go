@@ -69,6 +69,29 @@ func Of(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
 	return u.ToString()
 }
 
+// OfTrivy is Of in the form that Trivy writes: without the source package, with
+// epochs as qualifiers, and with the release alone as the distro of apk.
+func OfTrivy(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
+	text := Of(p, e, os)
+	if !e.IsOS() {
+		return text
+	}
+	u, err := parse(text)
+	if err != nil {
+		return text
+	}
+	qualifiers := u.Qualifiers.Map()
+	delete(qualifiers, "upstream")
+	if e == inventory.Apk && os.Version != "" {
+		qualifiers["distro"] = os.Version
+	}
+	if epoch, rest, ok := strings.Cut(u.Version, ":"); ok {
+		u.Version, qualifiers["epoch"] = rest, epoch
+	}
+	u.Qualifiers = packageurl.QualifiersFromMap(qualifiers)
+	return u.ToString()
+}
+
 // Parse reads a package URL with a version. The error wraps ErrInvalid or
 // ErrUnknownType.
 func Parse(text string) (Located, error) {

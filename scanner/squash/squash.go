@@ -18,6 +18,10 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 	visible := map[string][]source{}
 	origins := map[packageAt]int{}
 	inv := inventory.Inventory{Image: image, OS: system(layers), Sources: []inventory.Source{}}
+	inv.Image.Layers = slices.Clone(image.Layers)
+	for i := range inv.Image.Layers {
+		inv.Image.Layers[i].Unpacked = layers[i].Stats.Uncompressed
+	}
 	for i, l := range layers {
 		hide(visible, l)
 		for _, s := range l.Sets {
