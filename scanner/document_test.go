@@ -52,7 +52,7 @@ func TestTrivyDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, image := range []string{"shop/web:1.4.2", "base/debian:bookworm-slim", "base/alpine:3.9", "data/django-venv:2021", "shop/legacy-admin:0.9.0"} {
+	for _, image := range []string{"shop/web:1.4.2", "base/debian:bookworm-slim", "base/alpine:3.17", "data/django-venv:2021", "shop/web:1.4.2-bookworm"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
 			results, err := s.Scan(t.Context(), "oci:"+filepath.Join(folder, "images")+":"+image, pull.Options{}, m)

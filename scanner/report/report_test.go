@@ -42,7 +42,7 @@ func (details) Detail(id string) (vulndb.Detail, bool, error) {
 	return vulndb.Detail{
 		Description: "zlib through 1.2.12 has a heap-based buffer over-read in inflate.", CweIDs: []string{"CWE-787", "odd"},
 		References: []string{"https://nvd.nist.gov/vuln/detail/CVE-2022-37434", "not a link"},
-		CVSS:       types.VendorCVSS{"nvd": {V3Score: 9.8, V3Vector: "CVSS:3.1/AV:N"}}, VendorSeverity: types.VendorSeverity{"nvd": types.SeverityCritical},
+		CVSS:       types.VendorCVSS{"nvd": {V2Score: 7.5, V2Vector: "AV:N/AC:L", V3Score: 9.8, V3Vector: "CVSS:3.1/AV:N"}}, VendorSeverity: types.VendorSeverity{"nvd": types.SeverityCritical},
 	}, true, nil
 }
 
