@@ -46,7 +46,7 @@ func scanFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "vulndb", Usage: "vulnerability database `FILE`, trivy.db of schema 2 (also MUSTER_VULNDB_FILE; default: what db update keeps)"},
 		&cli.StringFlag{Name: "javadb", Usage: "trivy-java.db `FILE` that tells Java archives by their checksums (also MUSTER_JAVADB_FILE)"},
-		&cli.StringFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, or all", Value: "linux/amd64"},
+		&cli.StringSliceFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, a list of them, or all; may be repeated (default: linux/amd64)"},
 		&cli.StringFlag{Name: "sbom", Usage: "scan this CycloneDX or SPDX JSON `FILE` instead of an image"},
 		&cli.StringFlag{Name: "scanners", Usage: "`LIST` of vuln, secret, setid, compliance, sbom", Value: "vuln"},
 		&cli.StringFlag{Name: "format", Usage: "write `FORMAT`: table, json, trivy, sarif, cyclonedx, spdx-json or neuvector; --output wins"},

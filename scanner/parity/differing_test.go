@@ -83,8 +83,6 @@ func differingSpecimens() map[string]specimen {
 	add("long line of apk", longLine, sampleimage.Layer{alpine, text("lib/apk/db/installed", "P:a\nV:1.0-r0\no:a\np:"+long+"\n\nP:widget\nV:1.0-r0\no:widget\n\n")})
 	add("long line of a gem", longLine, sampleimage.Layer{text("x/specifications/a.gemspec",
 		"Gem::Specification.new do |s|\n  s.name = \"widget\"\n  s.version = \"1.0.0\"\n  s.files = [\""+long+"\"]\nend\n")})
-	add("repository at a port", "a repository of apk at a port (`http://host:8080/alpine/…`)", sampleimage.Layer{alpine, apk,
-		repositories("http://mirror.example.org:8080/alpine/v3.4/main")})
 	add("conda's base", "Conda's base environment (`conda-meta` outside `envs/`)", sampleimage.Layer{
 		text("opt/conda/conda-meta/widget-1.0-py_0.json", object("name", "widget", "version", "1.0"))})
 	add("quoted environment", "quoted values of ENV in a Red Hat build's Dockerfile, several in a line", sampleimage.Layer{rhel, widget("Red Hat, Inc."),
