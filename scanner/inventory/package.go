@@ -35,6 +35,7 @@ const (
 	Composer Ecosystem = "composer"
 	NuGet    Ecosystem = "nuget"
 	Conda    Ecosystem = "conda"
+	Bitnami  Ecosystem = "bitnami"
 )
 
 // IsOS reports whether packages of the ecosystem belong to the operating

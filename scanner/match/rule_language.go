@@ -8,6 +8,7 @@ import (
 	npm "github.com/aquasecurity/go-npm-version/pkg"
 	pep440 "github.com/aquasecurity/go-pep440-version"
 	generic "github.com/aquasecurity/go-version/pkg/version"
+	bitnami "github.com/bitnami/go-version/pkg/version"
 	maven "github.com/masahiro331/go-mvn-version"
 
 	"github.com/muster-sec/muster/scanner/inventory"
@@ -38,6 +39,8 @@ func languageRule(e inventory.Ecosystem) *rule {
 	case inventory.Go:
 		name = sameName // module paths are case-sensitive
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
+	case inventory.Bitnami:
+		r.compile = compileRanges(bitnami.Parse, func(text string) (bitnami.Constraints, error) { return bitnami.NewConstraints(text) })
 	case inventory.Rust, inventory.Composer, inventory.NuGet:
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
 	default:

@@ -99,7 +99,7 @@ func buckets() map[string]types.SourceID {
 		"pip::GitHub Security Advisory pip": "ghsa", "pip::OSV": "osv", "rubygems::GitHub Security Advisory RubyGems": "ghsa",
 		"go::GitHub Security Advisory Go": "ghsa", "go::The Go Vulnerability Database": "govulndb", "cargo::GitHub Security Advisory Rust": "ghsa",
 		"maven::GitHub Security Advisory Maven": "ghsa", "composer::GitHub Security Advisory Composer": "ghsa",
-		"nuget::GitHub Security Advisory NuGet": "ghsa",
+		"nuget::GitHub Security Advisory NuGet": "ghsa", "bitnami::Bitnami Vulnerability Database": "bitnami",
 	}
 	for bucket := range distributions() {
 		family, _, _ := cutLast(bucket, " ")

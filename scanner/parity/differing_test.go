@@ -87,7 +87,7 @@ func differingSpecimens() map[string]specimen {
 		text("opt/conda/conda-meta/widget-1.0-py_0.json", object("name", "widget", "version", "1.0"))})
 	add("quoted environment", "quoted values of ENV in a Red Hat build's Dockerfile, several in a line", sampleimage.Layer{rhel, widget("Red Hat, Inc."),
 		text("root/buildinfo/Dockerfile-ubi8-8.4-206", "FROM sha256:0\nENV A=\"ubi8-container\" B=\"x86_64\"\nLABEL com.redhat.component=\"$A\" architecture=\"$B\"\n")})
-	add("sbom inside", "SBOM files inside the image (`*.spdx.json`, `*.cdx.json`, Bitnami's `.spdx-*.spdx`)", sampleimage.Layer{
+	add("sbom inside", "SBOM files inside the image (`*.spdx.json`, `*.cdx.json`), except Bitnami's (`opt/bitnami/*/.spdx-*.spdx`)", sampleimage.Layer{
 		text("opt/app.cdx.json", `{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"components":[{"type":"library","bom-ref":"a","name":"widget","version":"1.0.0","purl":"pkg:npm/widget@1.0.0"}]}`)})
 	return all
 }

@@ -234,6 +234,7 @@ func types() [][2]string {
 		{string(inventory.Composer), packageurl.TypeComposer},
 		{string(inventory.NuGet), packageurl.TypeNuget},
 		{string(inventory.Conda), packageurl.TypeConda},
+		{string(inventory.Bitnami), packageurl.TypeBitnami},
 	}
 }
 

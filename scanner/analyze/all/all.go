@@ -6,6 +6,7 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
 	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/bitnami"
 	"github.com/muster-sec/muster/scanner/analyze/composer"
 	"github.com/muster-sec/muster/scanner/analyze/conda"
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
@@ -43,6 +44,7 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		composer.Analyzer{},
 		nuget.Analyzer{},
 		conda.Analyzer{},
+		bitnami.Analyzer{},
 	}
 }
 
