@@ -29,7 +29,7 @@ func TestVersionsAroundAdvisories(t *testing.T) {
 	t.Parallel()
 	_ = trivy(t)
 	folder := fixtures(t)
-	dir := new(unpacked).folder(t, folder)
+	dir := fixtureDB(t, folder)
 	peers := newPair(t, dir, filepath.Join(folder, "javadb"))
 	db, err := vulndb.Open(filepath.Join(dir, "trivy.db"))
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -31,7 +30,7 @@ func TestFixtureImages(t *testing.T) {
 	t.Parallel()
 	_ = trivy(t)
 	folder := fixtures(t)
-	dir := new(unpacked).folder(t, folder)
+	dir := fixtureDB(t, folder)
 	peers := newPair(t, dir, filepath.Join(folder, "javadb"))
 	images := filepath.Join(folder, "images")
 	l, err := layout.FromPath(images)
@@ -62,44 +61,35 @@ func TestFixtureImages(t *testing.T) {
 	}
 }
 
-// unpacked is the database of the fixtures, unpacked once for all tests.
-type unpacked struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func (u *unpacked) folder(t *testing.T, fixtures string) string {
+// fixtureDB returns a folder with the database of the fixtures, unpacked.
+func fixtureDB(t *testing.T, fixtures string) string {
 	t.Helper()
-	u.once.Do(func() { u.dir, u.err = unpack(filepath.Join(fixtures, "vulndb")) })
-	if u.err != nil {
-		t.Fatal(u.err)
+	if path := os.Getenv("FIXTURES_DB"); path != "" {
+		return filepath.Dir(path)
 	}
-	return u.dir
+	dir := t.TempDir()
+	if err := unpack(filepath.Join(fixtures, "vulndb"), dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
-func unpack(folder string) (dir string, err error) {
-	if path := os.Getenv("FIXTURES_DB"); path != "" {
-		return filepath.Dir(path), nil
-	}
+func unpack(folder, dir string) error {
 	packed, err := os.Open(filepath.Join(folder, "trivy.db.zst"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer packed.Close()
 	plain, err := zstd.NewReader(packed)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer plain.Close()
-	if dir, err = os.MkdirTemp("", "parity"); err != nil {
-		return "", err
-	}
 	db, err := os.Create(filepath.Join(dir, "trivy.db"))
 	if err != nil {
-		return dir, err
+		return err
 	}
 	_, err = io.Copy(db, plain)
 	metadata, missing := os.ReadFile(filepath.Join(folder, vulndb.MetadataFile))
-	return dir, errors.Join(err, db.Close(), missing, os.WriteFile(filepath.Join(dir, vulndb.MetadataFile), metadata, 0o600))
+	return errors.Join(err, db.Close(), missing, os.WriteFile(filepath.Join(dir, vulndb.MetadataFile), metadata, 0o600))
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"runtime/debug"
 	"strings"
 
@@ -58,6 +59,10 @@ func imageOfLanguage(language string) func([]installed) sampleimage.Layer {
 			}
 			return sampleimage.File{Path: fmt.Sprintf("usr/bin/rust%d", i), Mode: 0o755, Body: program}
 		})
+	case "bitnami":
+		return each(func(i int, p installed) sampleimage.File {
+			return sampleimage.File{Path: fmt.Sprintf("opt/bitnami/%d/.spdx-%s.spdx", i, p.name), Body: bitnamiDocument("pkg:bitnami/" + p.name + "@" + url.PathEscape(p.version))}
+		})
 	case "maven":
 		return rounds(func(i int, list []installed) sampleimage.File {
 			var files []sampleimage.File
@@ -70,6 +75,28 @@ func imageOfLanguage(language string) func([]installed) sampleimage.Layer {
 		})
 	}
 	return nil
+}
+
+// bitnamiDocument is a bill of materials as Bitnami puts it beside a component.
+func bitnamiDocument(packageURLs ...string) string {
+	type reference struct {
+		Category string `json:"referenceCategory"`
+		Type     string `json:"referenceType"`
+		Locator  string `json:"referenceLocator"`
+	}
+	var packages []map[string]any
+	var relationships []map[string]string
+	for i, u := range packageURLs {
+		_, rest, _ := strings.Cut(u, "/")
+		name, version, _ := strings.Cut(rest, "@")
+		id := fmt.Sprintf("SPDXRef-%d", i)
+		packages = append(packages, map[string]any{"SPDXID": id, "name": name, "versionInfo": version, "downloadLocation": "NONE",
+			"externalRefs": []reference{{"PACKAGE-MANAGER", "purl", u}}})
+		relationships = append(relationships, map[string]string{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": id})
+	}
+	return encoded(map[string]any{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "dataLicense": "CC0-1.0", "name": "x",
+		"documentNamespace": "https://example.org/x", "creationInfo": map[string]any{"created": "2024-01-01T00:00:00Z", "creators": []string{"Tool: x"}},
+		"packages": packages, "relationships": relationships})
 }
 
 func each(file func(int, installed) sampleimage.File) func([]installed) sampleimage.Layer {

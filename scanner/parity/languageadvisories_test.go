@@ -29,6 +29,7 @@ func languageAdvisories() []build.Advisory {
 		add(bucket, pkg, "GHSA-aaaa-bbbb-cccc", []string{"<2.0.0", "<2.0.0"}, nil)
 		add(bucket, pkg, "CVE-2020-1014", []string{"no range"}, []string{"2.0.0"})
 	}
+	add("bitnami::Bitnami Vulnerability Database", "acme", "CVE-2020-1001", []string{">=1.0.0, <2.0.0"}, []string{"2.0.0"})
 	add("npm::Node.js", "widget", "CVE-2020-1001", []string{"<=1.2.0"}, []string{">=1.2.1"})
 	add("npm::Node.js", "widget", "CVE-2020-1011", []string{"1.x || >=2.5.0 <=3.0.0-beta.2"}, []string{"^4.0.0", "~3.0.5"})
 	add("npm::Node.js", "@acme/widget", "CVE-2020-1011", []string{"<2.0.0-rc.1"}, []string{"2.0.0-rc.1"})

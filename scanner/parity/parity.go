@@ -199,6 +199,7 @@ func kindOfType(r Result) string {
 		inventory.NPM: "node-pkg", inventory.Python: "python-pkg", inventory.Gem: "gemspec", inventory.Go: "gobinary",
 		inventory.Rust: "rustbinary", inventory.Java: "jar", inventory.Composer: "composer-vendor",
 		inventory.NuGet: "dotnet-core", inventory.Conda: "conda-pkg",
+		inventory.Bitnami: "bitnami",
 	} {
 		if name == r.Type {
 			return string(kind)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,7 +107,7 @@ func (p *pair) compare(t *testing.T, s subject) []string {
 	}
 	ours := parity.OfScan(results[0])
 	if failure != nil {
-		t.Log(failure)
+		t.Logf("problem: %s", strings.Join(strings.Fields(failure.Error()), " "))
 		return []string{"- the scan fails"}
 	}
 	trivy := parity.OfTrivy(theirs)
