@@ -63,7 +63,7 @@ func ruleOfStream(stream string) *rule {
 		return apkRule(family)
 	case "debian", "ubuntu", "echo":
 		return dpkgRule(family)
-	case "alma", "rocky", "redhat":
+	case "alma", "rocky", "redhat", "bottlerocket":
 		return rpmRule(family)
 	case "amazon":
 		return rpmRule("amazon")

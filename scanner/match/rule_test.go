@@ -43,6 +43,7 @@ func TestRpmKeys(t *testing.T) {
 		{"slem", plain, "slem", "5.3", match.Key{Stream: "SUSE Linux Enterprise Micro 5.3", Name: "npm", Version: "1:6.14-1"}},
 		{"leap", plain, "opensuse-leap", "15.1", match.Key{Stream: "openSUSE Leap 15.1", Name: "npm", Version: "1:6.14-1"}},
 		{"tumbleweed", plain, "opensuse-tumbleweed", "2024", match.Key{Stream: "openSUSE Tumbleweed", Name: "npm", Version: "1:6.14-1"}},
+		{"bottlerocket", plain, "bottlerocket", "1.20.0", match.Key{Stream: "bottlerocket", Name: "npm", Version: "1:6.14-1"}},
 		{"fedora", plain, "fedora", "35", match.Key{}},
 		{"a signing key", inventory.Package{Name: "gpg-pubkey", Version: "1"}, "rocky", "8", match.Key{}},
 	} {

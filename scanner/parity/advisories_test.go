@@ -88,7 +88,7 @@ func distributions() map[string]string {
 		"Azure Linux 3.0": "0:2.0-3.azl3", "CBL-Mariner 2.0": "0:2.0-3.cm2", "Photon OS 4.0": "2.0-3.ph4",
 		"SUSE Linux Enterprise 15.4": "2.0-150400.3.1", "SUSE Linux Enterprise Micro 5.3": "2.0-150400.3.1",
 		"openSUSE Leap 15.4": "2.0-150400.3.1", "openSUSE Tumbleweed": "2.0-3.1",
-		"echo": "2.0-3+e1", "minimos": "2.0.0-r1",
+		"echo": "2.0-3+e1", "minimos": "2.0.0-r1", "bottlerocket": "2.0-3.br1",
 	}
 }
 

@@ -51,6 +51,9 @@ version = "1.4.0"
 `
 	const project = "[deps]\nGadget = \"aaaaaaaa-0000-0000-0000-000000000001\"\n[extras]\nTests = \"aaaaaaaa-0000-0000-0000-000000000002\"\n"
 	return map[string]specimen{
+		"bottlerocket": one(text("x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/os-release", "ID=bottlerocket\nVERSION_ID=1.20.0\n"),
+			text("x86_64-bottlerocket-linux-gnu/sys-root/usr/share/bottlerocket/application-inventory.json",
+				`{"Content":[{"Name":"widget","Version":"1.0","Release":"1.br1","Epoch":"0","Architecture":"x86_64"},{"Name":"gadget","Version":"1.0","Release":"1.br1","Architecture":"x86_64"}]}`)),
 		"cargo lock alone":       one(text("srv/Cargo.lock", lock)),
 		"cargo direct":           cargo(head + "[dependencies]\nwidget = \"1.2\"\n[dev-dependencies]\ntests = \"3\"\n"),
 		"cargo transitive":       cargo(head + "[dependencies]\ngadget = { version = \"2\", features = [] }\n"),

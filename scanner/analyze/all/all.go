@@ -6,6 +6,7 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
 	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/bottlerocket"
 	"github.com/muster-sec/muster/scanner/analyze/cargo"
 	"github.com/muster-sec/muster/scanner/analyze/composer"
 	"github.com/muster-sec/muster/scanner/analyze/conda"
@@ -36,6 +37,7 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		apk.Analyzer{},
 		dpkg.Analyzer{},
 		rpm.Analyzer{},
+		bottlerocket.Analyzer{},
 		redhat.Analyzer{},
 		npm.Analyzer{},
 		python.Analyzer{},

@@ -52,7 +52,8 @@ func (Analyzer) Begin() analyze.Run { return &run{} }
 
 func parserFor(path string) parser {
 	switch path {
-	case "etc/os-release", "usr/lib/os-release":
+	case "etc/os-release", "usr/lib/os-release", "aarch64-bottlerocket-linux-gnu/sys-root/usr/lib/os-release",
+		"x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/os-release":
 		return parseOSRelease
 	case "etc/redhat-release", "etc/almalinux-release", "etc/centos-release", "etc/rocky-release",
 		"etc/fedora-release", "usr/lib/fedora-release":

@@ -26,6 +26,8 @@ func TestRead(t *testing.T) {
 		{name: "CentOS Stream is not CentOS", path: "etc/os-release", text: "NAME=\"CentOS Stream\"\nID=centos\nVERSION_ID=8\n",
 			want: inventory.OSFact{Family: "centos-stream", Version: "8"}},
 		{name: "Debian's os-release does not count", path: "etc/os-release", text: "ID=debian\nVERSION_ID=\"12\"\n"},
+		{name: "Bottlerocket", path: "x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/os-release", text: "ID=bottlerocket\nVERSION_ID=1.20.0\n",
+			want: inventory.OSFact{Family: "bottlerocket", Version: "1.20.0"}},
 		{name: "no version", path: "etc/os-release", text: "ID=alpine\n"},
 		{name: "Debian", path: "etc/debian_version", text: "12.5\n", want: inventory.OSFact{Family: "debian", Version: "12.5"}},
 		{name: "empty Debian version", path: "etc/debian_version"},
