@@ -10,10 +10,10 @@ import (
 )
 
 // maxSightings bounds the set-id files that one layer reports, maxPlain the other
-// programs that are noted.
+// programs that are noted; beyond it, a bit that was taken away is reported still.
 const (
 	maxSightings = 10_000
-	maxPlain     = 20_000
+	maxPlain     = 5_000
 )
 
 // Analyzer recognises regular files with a set-id bit. It also notes programs

@@ -63,7 +63,7 @@ func TestBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(run.Result().Sightings); n != 30_000 {
+	if n := len(run.Result().Sightings); n != 15_000 {
 		t.Errorf("%d are reported with plain programs", n)
 	}
 }
