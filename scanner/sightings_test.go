@@ -43,7 +43,7 @@ func TestSightings(t *testing.T) {
 	}
 	site := newSite(t)
 	site.push(t, "shop/secretive:1", image)
-	s, err := scanner.New(scanner.Options{Analyzers: slices.Concat(all.Analyzers(), all.Secrets(), all.SetIDs())})
+	s, err := scanner.New(scanner.Options{Analyzers: slices.Concat(all.Analyzers(), all.Secrets(), all.SetIDs(), all.SBOMs())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,8 @@ func (a *App) scanCommand() *cli.Command {
 Vulnerabilities are what is looked for; --scanners adds secret (credentials in
 files and configuration), setid (files that run as their owner), compliance
 (image checks of the CIS benchmark, which needs both) and sbom (bills of materials
-in the image or attached to it). They read more of the image and take longer.
+in the image are named; those attached to it are fetched, and what they list is
+judged too). They read more of the image and take longer.
 
 --vex and --ignorefile mark findings and settle some; settled ones do not count.`,
 		Flags:  slices.Concat(scanFlags(), pullFlags()),
@@ -45,7 +46,7 @@ func scanFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "vulndb", Usage: "vulnerability database `FILE`, trivy.db of schema 2 (also MUSTER_VULNDB_FILE; default: what db update keeps)"},
 		&cli.StringFlag{Name: "javadb", Usage: "trivy-java.db `FILE` that tells Java archives by their checksums (also MUSTER_JAVADB_FILE)"},
-		&cli.StringFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, or all", Value: "linux/amd64"},
+		&cli.StringSliceFlag{Name: "platform", Usage: "`OS/ARCH` of a multi-platform image, a list of them, or all; may be repeated (default: linux/amd64)"},
 		&cli.StringFlag{Name: "sbom", Usage: "scan this CycloneDX or SPDX JSON `FILE` instead of an image"},
 		&cli.StringFlag{Name: "scanners", Usage: "`LIST` of vuln, secret, setid, compliance, sbom", Value: "vuln"},
 		&cli.StringFlag{Name: "format", Usage: "write `FORMAT`: table, json, trivy, sarif, cyclonedx, spdx-json or neuvector; --output wins"},
@@ -118,6 +119,9 @@ func (p scanPlan) analyzers(index jar.Index) []analyze.Analyzer {
 	if p.wants(scanSetIDs) || p.wants(scanCompliance) {
 		list = append(list, all.SetIDs()...)
 	}
+	if p.wants(scanSBOMs) {
+		list = append(list, all.SBOMs()...)
+	}
 	return list
 }
 
@@ -186,6 +190,10 @@ func (r *scanRun) baseImages(ctx context.Context) ([]inventory.Image, error) {
 
 // image puts together what is reported of one image.
 func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known []inventory.Image) (report.Image, error) {
+	var attached []report.SBOM
+	if r.plan.wants(scanSBOMs) && r.text("sbom") == "" {
+		inv, attached = r.attached(ctx, inv)
+	}
 	result := scanner.Result{ImageInventory: inv}
 	if r.matcher != nil {
 		var err error
@@ -210,28 +218,10 @@ func (r *scanRun) image(ctx context.Context, inv scanner.ImageInventory, known [
 			image.Checks = append(image.Checks, report.Check{Check: c})
 		}
 	}
-	if !r.plan.wants(scanSBOMs) {
-		image.SBOMs = nil
-	} else if r.text("sbom") == "" {
-		r.attached(ctx, &image)
-	}
+	image.SBOMs = append(image.SBOMs, attached...)
 	image.Judge(r.plan.statements, r.Now())
 	image.Apply(r.plan.filter)
 	return image, nil
-}
-
-// attached adds the bills of materials that refer to the image. A registry that
-// does not tell of them is worth a word and no failure.
-func (r *scanRun) attached(ctx context.Context, image *report.Image) {
-	referrers, err := pull.Referrers(ctx, r.arg(0), image.Image.Digest, r.pull)
-	if err != nil {
-		r.hint("warning: not all attached bills of materials are known: %v", err)
-	}
-	for _, a := range referrers {
-		if format := a.SBOMFormat(); format != "" {
-			image.SBOMs = append(image.SBOMs, report.SBOM{Location: a.Digest, Format: format, Attached: true})
-		}
-	}
 }
 
 func failScan(images []report.Image, failOn *match.Severity) error {

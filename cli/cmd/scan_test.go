@@ -80,7 +80,8 @@ func attachedTo(ts *testscript.TestScript, image v1.Image) v1.Image {
 	subject, err := partial.Descriptor(image)
 	ts.Check(err)
 	artifact := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/spdx+json")
-	artifact, err = mutate.AppendLayers(artifact, static.NewLayer([]byte("{}"), "application/spdx+json"))
+	artifact, err = mutate.AppendLayers(artifact, static.NewLayer([]byte(`{"spdxVersion":"SPDX-2.3","packages":[
+		{"name":"minimist","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/minimist@0.0.8"}]}]}`), "application/spdx+json"))
 	ts.Check(err)
 	referrer, ok := mutate.Subject(artifact, *subject).(v1.Image)
 	if !ok {

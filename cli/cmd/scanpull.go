@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -25,7 +26,7 @@ func pullFlags() []cli.Flag {
 func (in *invocation) pullOptions() (pull.Options, error) {
 	o := pull.Options{
 		Keychain: authn.DefaultKeychain, PlainHTTP: in.flags.Bool("plain-http"), UserAgent: "muster/" + in.Version,
-		Platform: in.text("platform"),
+		Platform: strings.Join(in.flags.StringSlice("platform"), ","),
 	}
 	if o.Platform == "all" {
 		o.Platform, o.AllPlatforms = "", true

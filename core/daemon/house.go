@@ -173,6 +173,7 @@ func (h *house) buildScans(ctx context.Context) error {
 		h.javaDB, analyzers = index, all.WithIndex(index)
 	}
 	analyzers = append(analyzers, all.SetIDs()...)
+	analyzers = append(analyzers, all.SBOMs()...)
 	if h.config.Scan.Secrets {
 		analyzers = append(analyzers, all.Secrets()...)
 	}

@@ -26,6 +26,14 @@ func TestOf(t *testing.T) {
 		{inventory.OS{Family: "amazon", Version: "AMI release 2018.03"}, "2023-12-31"},
 		{inventory.OS{Family: "sles", Version: "15.3"}, "2022-12-31"},
 		{inventory.OS{Family: "photon", Version: "3.0"}, "2024-03-01"},
+		{inventory.OS{Family: "photon", Version: "5.0"}, ""},
+		{inventory.OS{Family: "azurelinux", Version: "3.0.20250102"}, "2027-08-31"},
+		{inventory.OS{Family: "slem", Version: "6.1"}, "2028-11-30"},
+		{inventory.OS{Family: "opensuse-leap", Version: "16.0"}, "2027-10-31"},
+		{inventory.OS{Family: "ubuntu", Version: "19.10"}, "2020-07-17"},
+		{inventory.OS{Family: "ubuntu", Version: "26.04"}, "2031-05-31"},
+		{inventory.OS{Family: "debian", Version: "6.0.10"}, "2016-02-29"},
+		{inventory.OS{Family: "alpine", Version: "3.23.1"}, "2027-11-01"},
 		{inventory.OS{Family: "wolfi", Version: "20230201"}, ""},
 		{inventory.OS{}, ""},
 	} {
@@ -40,7 +48,7 @@ func TestEveryDayIsADate(t *testing.T) {
 	t.Parallel()
 	for _, family := range []string{
 		"alpine", "debian", "ubuntu", "redhat", "centos", "centos-stream", "alma", "rocky", "oracle", "amazon", "fedora",
-		"sles", "slem", "opensuse-leap", "photon", "cbl-mariner",
+		"sles", "slem", "opensuse-leap", "photon", "cbl-mariner", "azurelinux",
 	} {
 		if len(days(family)) == 0 {
 			t.Errorf("nothing is known of %s", family)

@@ -17,13 +17,18 @@ type Image struct {
 	// Size is the sum of the sizes of manifest, configuration and layers as stored.
 	Size int64 `json:"size"`
 	// Created is nil when the image does not say.
-	Created    *time.Time        `json:"created,omitempty"`
-	Author     string            `json:"author,omitempty"`
-	User       string            `json:"user,omitempty"`
-	Env        []string          `json:"env,omitempty"`
-	Entrypoint []string          `json:"entrypoint,omitempty"`
-	Cmd        []string          `json:"cmd,omitempty"`
-	Labels     map[string]string `json:"labels,omitempty"`
+	Created    *time.Time `json:"created,omitempty"`
+	Author     string     `json:"author,omitempty"`
+	User       string     `json:"user,omitempty"`
+	Env        []string   `json:"env,omitempty"`
+	Entrypoint []string   `json:"entrypoint,omitempty"`
+	Cmd        []string   `json:"cmd,omitempty"`
+	WorkingDir string     `json:"working_dir,omitempty"`
+	StopSignal string     `json:"stop_signal,omitempty"`
+	// Ports ("80/tcp") and Volumes are what the image exposes, sorted.
+	Ports   []string          `json:"ports,omitempty"`
+	Volumes []string          `json:"volumes,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
 	// Healthcheck is set when the image says how to check its health.
 	Healthcheck bool          `json:"healthcheck,omitempty"`
 	History     []HistoryStep `json:"history,omitempty"`
@@ -47,6 +52,8 @@ type Layer struct {
 	Digest string `json:"digest"`
 	DiffID string `json:"diff_id"`
 	Size   int64  `json:"size"`
+	// Unpacked is the size of the layer's tar; zero until it was read.
+	Unpacked int64 `json:"unpacked,omitempty"`
 	// CreatedBy is the history step that made the layer, if the history tells.
 	CreatedBy string `json:"created_by,omitempty"`
 }

@@ -58,6 +58,24 @@ type LayerAnalysis struct {
 type SourceSet struct {
 	Path string     `json:"path"`
 	Set  PackageSet `json:"set"`
+	// Claim is not nil when the file is a bill of materials: somebody's word on
+	// what there is, and no package manager's record.
+	Claim *Claim `json:"claim,omitempty"`
+}
+
+// Claim is what a bill of materials says of a set of packages.
+type Claim struct {
+	// Namespace is the distribution that packages of an operating system claim to
+	// be of, as package URLs name it; empty when they do not say.
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// namespace tells apart the sets of one file and ecosystem.
+func (s SourceSet) namespace() string {
+	if s.Claim == nil {
+		return ""
+	}
+	return s.Claim.Namespace
 }
 
 // OSFact is what one file says about the operating system. Facts of all layers
@@ -123,7 +141,7 @@ type Stats struct {
 // layer, the later entry wins, as it does when a container runtime unpacks it.
 func (l *LayerAnalysis) Sort() {
 	// A file may be a source of packages in more than one ecosystem.
-	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path + "\x00" + string(s.Set.Ecosystem) })
+	l.Sets = lastByPath(l.Sets, func(s SourceSet) string { return s.Path + "\x00" + string(s.Set.Ecosystem) + "\x00" + s.namespace() })
 	l.OS = lastByPath(l.OS, func(f OSFact) string { return f.Path })
 	slices.SortFunc(l.Sightings, compareSightings)
 	l.Sightings = slices.Compact(l.Sightings)

@@ -35,9 +35,8 @@ const (
 	Composer Ecosystem = "composer"
 	NuGet    Ecosystem = "nuget"
 	Conda    Ecosystem = "conda"
-	// Bitnami is the components of Bitnami's images, which bills of materials in
-	// them name.
-	Bitnami Ecosystem = "bitnami"
+	Julia    Ecosystem = "julia"
+	Bitnami  Ecosystem = "bitnami"
 )
 
 // IsOS reports whether packages of the ecosystem belong to the operating

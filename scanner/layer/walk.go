@@ -240,10 +240,17 @@ func (w *walk) finish() inventory.LayerAnalysis {
 		}
 		w.result.Build = mergeBuilds(w.result.Build, r.Build)
 		for _, s := range r.Sets {
-			if s.Set.Ecosystem.IsOS() || !owned(results, s.Path) {
-				s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
-				w.result.Sets = append(w.result.Sets, s)
+			if !s.Set.Ecosystem.IsOS() {
+				if owned(results, s.Path) {
+					continue
+				}
+				// A bill of materials tells where its packages lie.
+				s.Set.Packages = slices.DeleteFunc(s.Set.Packages, func(p inventory.Package) bool {
+					return s.Claim != nil && p.Path != "" && owned(results, p.Path)
+				})
 			}
+			s.Path = strings.ToValidUTF8(s.Path, "\uFFFD")
+			w.result.Sets = append(w.result.Sets, s)
 		}
 	}
 	if w.unnamed > 0 {

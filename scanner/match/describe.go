@@ -42,12 +42,11 @@ func (m *Matcher) describe(r *rule, a vulndb.Advisory) (Vulnerability, error) {
 	}
 	v := Vulnerability{
 		ID: a.VulnerabilityID, Fixed: r.fixed(a), Severity: rated.severity, SeveritySource: rated.source,
-		Source: string(source.ID), Summary: rated.summary,
+		Source: string(source.ID), Origin: a.DataSource, Summary: rated.summary,
 	}
+	v.Status = status(v.Fixed, types.StatusUnknown)
 	if r.ownStatus {
 		v.Status = status(v.Fixed, a.Status)
-	} else {
-		v.Status = status(v.Fixed, types.StatusUnknown)
 	}
 	if r.ownSeverity != "" && (a.Severity != types.SeverityUnknown || r.ownSeverity == "redhat") {
 		v.Severity, v.SeveritySource = severityOf(a.Severity), string(cmp.Or(source.BaseID, source.ID, types.SourceID(r.ownSeverity)))

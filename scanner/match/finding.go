@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aquasecurity/trivy-db/pkg/types"
+
 	"github.com/muster-sec/muster/scanner/inventory"
 )
 
@@ -77,6 +79,9 @@ type Vulnerability struct {
 	Status string `json:"status"`
 	// Source is the data source of the advisory ("debian", "alpine", "ghsa").
 	Source string `json:"source,omitempty"`
+	// Origin describes the data source further, nil where the database does not.
+	// It is shared and not part of the JSON form.
+	Origin *types.DataSource `json:"-"`
 	// Summary is shared between all that name the same vulnerability.
 	*Summary
 }

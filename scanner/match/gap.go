@@ -46,7 +46,7 @@ func (m *Matcher) Gaps(inv inventory.Inventory, sets Sets) ([]Gap, error) {
 				continue
 			}
 			stream := streamOf(rule, p, inv.OS)
-			if p.ThirdParty {
+			if p.ThirdParty && !rule.thirdParties {
 				counts[reason{stream, "which come from a third party and not from the distribution", false}]++
 				continue
 			}

@@ -54,7 +54,7 @@ func ParseKey(text string) (Key, error) {
 // package manager of an unknown distribution, or a third party's package.
 func KeyOf(p inventory.Package, e inventory.Ecosystem, os inventory.OS) (Key, bool) {
 	rule := ruleFor(e, os.Family)
-	if rule == nil || p.ThirdParty {
+	if rule == nil || p.ThirdParty && !rule.thirdParties {
 		return Key{}, false
 	}
 	s, ok := rule.subject(p)

@@ -86,7 +86,7 @@ func TestDescription(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []match.Vulnerability{
-		{ID: "CVE-1", Status: "affected", Source: "debian", Summary: &match.Summary{
+		{ID: "CVE-1", Status: "affected", Source: "debian", Origin: &types.DataSource{ID: "debian"}, Summary: &match.Summary{
 			Title: "title", Score: 9.8, Vector: "v3", Published: &published, URL: "https://nvd.nist.gov/vuln/detail/CVE-1",
 		}},
 		{ID: "TEMP-2", Status: "will_not_fix", Summary: &match.Summary{URL: "https://security-tracker.debian.org/tracker/TEMP-2"}},

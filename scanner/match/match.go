@@ -264,9 +264,10 @@ func repeated(seen map[inventory.Package]bool, e inventory.Ecosystem, p inventor
 }
 
 // sameFinding compares neighbours: the same vulnerability of a package that is
-// installed for two architectures is one finding, unless another version repairs it.
+// installed for two architectures is one finding, unless each is repaired by
+// another version.
 func sameFinding(a, b Finding) bool {
-	return a.ID == b.ID && a.Package == b.Package && a.Installed == b.Installed && a.Fixed == b.Fixed && a.Path == b.Path && a.Ecosystem == b.Ecosystem
+	return compareFindings(a, b) == 0
 }
 
 func layerOf(image inventory.Image, i int) string {
@@ -283,5 +284,6 @@ func compareFindings(a, b Finding) int {
 		cmp.Compare(a.Installed, b.Installed),
 		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(a.Path, b.Path),
+		cmp.Compare(a.Fixed, b.Fixed),
 	)
 }

@@ -25,9 +25,11 @@ type rule struct {
 	// ownSeverity is the data source whose severity for the package beats the
 	// record's; empty where there is none.
 	ownSeverity string
-	// ownStatus is set where the data source says what the vendor will do about a
-	// vulnerability without a fix.
+	// ownStatus is set where the vendor's word on what it will not fix counts.
 	ownStatus bool
+	// thirdParties is set where advisories also speak of packages that the
+	// distribution did not make.
+	thirdParties bool
 	// channels is set where only some of a bucket's advisories concern a stream.
 	channels func(stream string) inventory.Build
 }
@@ -61,7 +63,7 @@ func ruleOfStream(stream string) *rule {
 		return apkRule(family)
 	case "debian", "ubuntu", "echo":
 		return dpkgRule(family)
-	case "alma", "rocky", "redhat":
+	case "alma", "rocky", "redhat", "bottlerocket":
 		return rpmRule(family)
 	case "amazon":
 		return rpmRule("amazon")
@@ -101,8 +103,9 @@ func dpkgRule(family string) *rule {
 	case "ubuntu":
 		r.stream = ubuntuStream
 	case "echo":
-		// Debian's packages rebuilt by somebody who publishes advisories of their own.
-		r.stream, r.ownSeverity, r.ownStatus = func(inventory.OS) string { return "echo" }, "echo", true
+		// Echo has no releases, and repairs software that Debian does not have.
+		r.stream = func(inventory.OS) string { return family }
+		r.ownSeverity, r.ownStatus, r.thirdParties = "echo", true, true
 	default:
 		return nil
 	}

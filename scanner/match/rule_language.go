@@ -36,11 +36,11 @@ func languageRule(e inventory.Ecosystem) *rule {
 		r.compile = compileRanges(parseGem, parseGemRanges)
 	case inventory.Java:
 		r.compile = compileRanges(maven.NewVersion, maven.NewComparer)
-	case inventory.Go:
-		name = sameName // module paths are case-sensitive
-		r.compile = compileRanges(generic.Parse, newGenericConstraints)
 	case inventory.Bitnami:
 		r.compile = compileRanges(bitnami.Parse, func(text string) (bitnami.Constraints, error) { return bitnami.NewConstraints(text) })
+	case inventory.Go, inventory.Julia:
+		name = sameName // names of modules and packages are case-sensitive
+		r.compile = compileRanges(generic.Parse, newGenericConstraints)
 	case inventory.Rust, inventory.Composer, inventory.NuGet:
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
 	default:

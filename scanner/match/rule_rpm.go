@@ -18,6 +18,9 @@ func rpmRule(family string) *rule {
 	switch family {
 	case "alma":
 		r.stream, r.subject, r.fixed = byMajor("alma"), ofAlma, normalRpm
+	case "bottlerocket":
+		// The system is updated as a whole: advisories know no releases.
+		r.stream = func(inventory.OS) string { return family }
 	case "rocky":
 		r.stream, r.subject, r.compile, r.fixed = byMajor("rocky"), ofModuleAndArch, compileRpmByArch, normalRpm
 	case "oracle":

@@ -45,6 +45,7 @@ func TestRpmKeys(t *testing.T) {
 		{"slem", plain, "slem", "5.3", match.Key{Stream: "SUSE Linux Enterprise Micro 5.3", Name: "npm", Version: "1:6.14-1"}},
 		{"leap", plain, "opensuse-leap", "15.1", match.Key{Stream: "openSUSE Leap 15.1", Name: "npm", Version: "1:6.14-1"}},
 		{"tumbleweed", plain, "opensuse-tumbleweed", "2024", match.Key{Stream: "openSUSE Tumbleweed", Name: "npm", Version: "1:6.14-1"}},
+		{"bottlerocket", plain, "bottlerocket", "1.20.0", match.Key{Stream: "bottlerocket", Name: "npm", Version: "1:6.14-1"}},
 		{"fedora", plain, "fedora", "35", match.Key{}},
 		{"a signing key", inventory.Package{Name: "gpg-pubkey", Version: "1"}, "rocky", "8", match.Key{}},
 	} {
@@ -90,6 +91,9 @@ func TestRpmVersions(t *testing.T) {
 		{"amazon", match.Key{Stream: "amazon linux 2", Version: "99:9-1.amzn2"}, "amazon linux 2", vulndb.Advisory{FixedVersion: "99:9-2.amzn2"}, true},
 		{"amazon unreadable", match.Key{Stream: "amazon linux 2", Version: "what"}, "amazon linux 2", vulndb.Advisory{FixedVersion: "1"}, false},
 		{"wolfi", match.Key{Stream: "wolfi", Version: "1.0-r0"}, "wolfi", vulndb.Advisory{FixedVersion: "1.0-r1"}, true},
+		{"minimos", match.Key{Stream: "minimos", Version: "1.0-r0"}, "minimos", vulndb.Advisory{FixedVersion: "1.0-r1"}, true},
+		{"echo", match.Key{Stream: "echo", Version: "1.0-1"}, "echo", vulndb.Advisory{FixedVersion: "1.0-1+e1"}, true},
+		{"echo unfixed", match.Key{Stream: "echo", Version: "1.0-1"}, "echo", vulndb.Advisory{}, true},
 		{"wolfi unfixed", match.Key{Stream: "wolfi", Version: "1.0-r0"}, "wolfi", vulndb.Advisory{}, false},
 		{"python", match.Key{Stream: "pip", Version: "1.0rc1"}, "pip::x", vulndb.Advisory{VulnerableVersions: []string{"<1.0"}}, true},
 		{"gem", match.Key{Stream: "rubygems", Version: "3.2.22"}, "rubygems::x", vulndb.Advisory{PatchedVersions: []string{"~> 3.2.22.5", ">= 4.2.2"}}, true},
@@ -102,6 +106,50 @@ func TestRpmVersions(t *testing.T) {
 		db.add(tt.bucket, "p", tt.advisory)
 		if got := found(t, match.New(db), tt.key); (len(got) == 1) != tt.want {
 			t.Errorf("%s: affected %v, want %v", tt.name, len(got) == 1, tt.want)
+		}
+	}
+}
+
+// The gem library changes a range of "~>" when it checks it, so that a range
+// which is parsed once answers rightly only once.
+func TestGemRangesAnswerTwice(t *testing.T) {
+	t.Parallel()
+	db := &fakeDB{}
+	db.add("rubygems::x", "rack", vulndb.Advisory{
+		VulnerabilityID: "CVE-1", PatchedVersions: []string{"~> 1.1.3", "~> 1.3.6", ">= 1.4.0"},
+	})
+	m := match.New(db)
+	for range 2 {
+		for version, want := range map[string]int{"1.1.2": 1, "1.1.9": 0, "1.3.5": 1, "1.3.6": 0, "1.3.7": 0, "1.3.9": 0, "1.4.0": 0} {
+			if got := found(t, m, match.Key{Stream: "rubygems", Name: "rack", Version: version}); len(got) != want {
+				t.Errorf("rack %s: %d findings, want %d", version, len(got), want)
+			}
+		}
+		m = match.New(db)
+	}
+}
+
+// Only some distributions say what they will not fix; elsewhere a status is not theirs.
+func TestStatusIsTheVendors(t *testing.T) {
+	t.Parallel()
+	for stream, want := range map[string]string{
+		"debian 12": "will_not_fix", "echo": "will_not_fix", "ubuntu 22.04": "affected", "alpine 3.17": "affected", "CBL-Mariner 2.0": "affected",
+	} {
+		db := &fakeDB{}
+		db.add(stream, "p", vulndb.Advisory{VulnerabilityID: "CVE-1", Status: types.StatusWillNotFix})
+		got, err := match.New(db).Findings(match.Key{Stream: stream, Name: "p", Version: "1.0-r1"})
+		if err != nil || len(got) != 1 || got[0].Status != want {
+			t.Errorf("%s: %+v, %v, want one that is %s", stream, got, err, want)
+		}
+	}
+}
+
+func TestEchoJudgesThirdParties(t *testing.T) {
+	t.Parallel()
+	p := inventory.Package{Name: "docker-ce", Version: "1", ThirdParty: true}
+	for family, want := range map[string]bool{"echo": true, "debian": false} {
+		if _, judged := match.KeyOf(p, inventory.Dpkg, inventory.OS{Family: family, Version: "1"}); judged != want {
+			t.Errorf("%s judges a third party's package: %v, want %v", family, judged, want)
 		}
 	}
 }
@@ -192,6 +240,11 @@ func TestRpmImage(t *testing.T) {
 	findings, err := m.Image(inv, sets)
 	if err != nil || len(findings) != 1 {
 		t.Errorf("%d findings, want one for both architectures and none for an unknown version; %v", len(findings), err)
+	}
+	db.add("rocky 8", "p", vulndb.Advisory{VulnerabilityID: "CVE-2", FixedVersion: "1-2", Arches: []string{"i686"}})
+	db.add("rocky 8", "p", vulndb.Advisory{VulnerabilityID: "CVE-2", FixedVersion: "1-3", Arches: []string{"x86_64"}})
+	if findings, err := match.New(db).Image(inv, sets); err != nil || len(findings) != 3 {
+		t.Errorf("%d findings, want one more for each version that repairs an architecture; %v", len(findings), err)
 	}
 	gaps, err := m.Gaps(inv, sets)
 	if err != nil || len(gaps) != 1 || gaps[0].Stream != "go" {

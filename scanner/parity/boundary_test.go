@@ -1,145 +1,135 @@
 package parity_test
 
 import (
-	"archive/zip"
-	"bytes"
-	"encoding/json"
+	"flag"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
-	"path"
-	"regexp"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/muster-sec/muster/scanner/sampleimage"
+	"github.com/muster-sec/muster/scanner/sampleimage/rpmdb"
 	"github.com/muster-sec/muster/scanner/vulndb"
 )
 
-// perStream is how many packages an image gets for one stream of advisories.
-const perStream = 400
+var (
+	seed     = flag.Uint64("seed", 1, "seed of the versions around advisories")
+	packages = flag.Int("packages", 120, "packages of each bucket that are tried")
+)
 
-// TestAtTheEdgesOfAdvisories makes an image for each stream of the database, full
-// of packages at, just below and just above the versions that its advisories name.
-func TestAtTheEdgesOfAdvisories(t *testing.T) {
+// TestVersionsAroundAdvisories makes an image for each bucket of the fixtures'
+// database, full of packages at versions around those that its advisories name.
+func TestVersionsAroundAdvisories(t *testing.T) {
 	t.Parallel()
-	p := newPeer(t)
-	buckets := map[string][]string{}
-	for _, b := range p.db.Buckets() {
-		buckets[vulndb.Stream(b)] = append(buckets[vulndb.Stream(b)], b)
+	_ = trivy(t)
+	folder := fixtures(t)
+	dir := fixtureDB(t, folder)
+	peers := newPair(t, dir, filepath.Join(folder, "javadb"))
+	db, err := vulndb.Open(filepath.Join(dir, "trivy.db"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for stream, of := range buckets {
-		layer := layerOf(stream)
+	t.Cleanup(func() { _ = db.Close() })
+	languages := map[string][]string{}
+	for _, bucket := range db.Buckets() {
+		if language, _, found := strings.Cut(bucket, "::"); found {
+			languages[language] = append(languages[language], bucket)
+			continue
+		}
+		layers := imageOfBucket(bucket)
+		if layers == nil {
+			continue
+		}
+		t.Run(bucket, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(*seed, hashOf(bucket)))
+			differ(t, peers, layers(random, nearAdvisories(t, random, db, *packages, bucket))...)
+		})
+	}
+	for language, buckets := range languages {
+		layer := imageOfLanguage(language)
 		if layer == nil {
 			continue
 		}
-		t.Run(stream, func(t *testing.T) {
+		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			image, err := sampleimage.Build(sampleimage.Spec{Layers: []sampleimage.Layer{layer(edges(t, p.db, stream, of))}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			differences, findings := p.compare(t, image)
-			if findings == 0 && len(differences) == 0 {
-				t.Skip("SKIP: the database has nothing to compare with")
-			}
-			check(t, "edges of "+stream, differences)
+			random := rand.New(rand.NewPCG(*seed, hashOf(language)))
+			differ(t, peers, layer(nearAdvisories(t, random, db, *packages*3, buckets...)))
 		})
 	}
 }
 
-var versionText = regexp.MustCompile(`[0-9][0-9A-Za-z.+:~_-]*`)
+func hashOf(text string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text))
+	return h.Sum64()
+}
 
-// edges are packages of a stream with versions around those of its advisories. The
-// choice is random and always the same.
-func edges(t *testing.T, db *vulndb.DB, stream string, buckets []string) []sampleimage.Package {
+// differ fails when the peers disagree about an image.
+func differ(t *testing.T, peers *pair, layers ...sampleimage.Layer) {
 	t.Helper()
-	type named struct{ name, version string }
-	var all []named
-	for _, b := range buckets {
-		err := db.Walk(b, func(pkg, _ string, record []byte) error {
-			for _, v := range versionText.FindAllString(versions(record), 4) {
-				all = append(all, named{pkg, v})
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	differing := peers.compare(t, stacked(layers...).store(t))
+	if len(differing) > 40 {
+		t.Logf("%d lines differ", len(differing))
+		differing = differing[:40]
 	}
-	random := rand.New(rand.NewPCG(1, uint64(len(stream))))
-	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	var packages []sampleimage.Package
-	seen := map[named]bool{}
-	for _, n := range all {
-		for _, v := range []string{n.version, below(n.version), n.version + ".1", n.version + "~x", n.version + "-1"} {
-			if key := (named{n.name, v}); v != "" && !seen[key] {
-				seen[key] = true
-				packages = append(packages, sampleimage.Package{Name: n.name, Version: v})
-			}
-		}
-		if len(packages) >= perStream {
-			break
-		}
+	if len(differing) > 0 {
+		t.Errorf("(-trivy +ours):\n%s", strings.Join(differing, "\n"))
 	}
-	return packages
 }
 
-// versions are the texts of a record that hold versions.
-func versions(record []byte) string {
-	var r struct {
-		FixedVersion, AffectedVersion                           string
-		VulnerableVersions, PatchedVersions, UnaffectedVersions []string
-		Entries                                                 []struct{ FixedVersion string }
+func imageOf(t *testing.T, s sampleimage.Spec) v1.Image {
+	t.Helper()
+	s.Created = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	image, err := sampleimage.Build(s)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := json.Unmarshal(record, &r); err != nil {
-		return ""
-	}
-	words := slices.Concat([]string{r.FixedVersion, r.AffectedVersion}, r.VulnerableVersions, r.PatchedVersions, r.UnaffectedVersions)
-	for _, e := range r.Entries {
-		words = append(words, e.FixedVersion)
-	}
-	return strings.Join(words, " ")
+	return image
 }
 
-var lastNumber = regexp.MustCompile(`[0-9]+([^0-9]*)$`)
-
-// below makes a version a little older by its last number; empty when that is zero.
-func below(version string) string {
-	at := lastNumber.FindStringIndex(version)
-	if at == nil {
-		return ""
+// imageOfBucket returns how to make a distribution's layers with packages whose
+// advisories are in the bucket; nil for one of which there is no image.
+func imageOfBucket(bucket string) func(*rand.Rand, []installed) []sampleimage.Layer {
+	family, release, _ := cutLast(bucket, " ")
+	plain, extended := strings.CutSuffix(release, "-ESM")
+	var layer func(packages ...sampleimage.Package) sampleimage.Layer
+	switch family {
+	case "alpine":
+		layer = func(p ...sampleimage.Package) sampleimage.Layer { return sampleimage.Alpine(release, p...) }
+	case "debian":
+		layer = func(p ...sampleimage.Package) sampleimage.Layer { return sampleimage.Debian(release+".1", p...) }
+	case "ubuntu":
+		layer = func(p ...sampleimage.Package) sampleimage.Layer { return sampleimage.Ubuntu(plain, p...) }
 	}
-	digits := strings.TrimRight(version[at[0]:], lastNumber.FindStringSubmatch(version)[1])
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || n == 0 {
-		return ""
+	if r, known := rpmReleases()[family]; known {
+		return func(random *rand.Rand, list []installed) []sampleimage.Layer {
+			return []sampleimage.Layer{{r.file(release), rpmDatabase(random, r, list)}}
+		}
 	}
-	return version[:at[0]] + strconv.FormatUint(n-1, 10) + version[at[0]+len(digits):]
+	if layer == nil {
+		return nil
+	}
+	return func(_ *rand.Rand, list []installed) []sampleimage.Layer {
+		layers := []sampleimage.Layer{layer(sources(list)...)}
+		if extended {
+			layers = append(layers, subscription())
+		}
+		return layers
+	}
 }
 
-// layerOf is how to install packages so that a stream's advisories concern them;
-// nil for streams whose packages are no small text files.
-func layerOf(stream string) func([]sampleimage.Package) sampleimage.Layer {
-	distribution, release, _ := cutLast(stream, " ")
-	switch {
-	case distribution == "alpine" && release != "edge":
-		return func(p []sampleimage.Package) sampleimage.Layer {
-			return sampleimage.Alpine(release+".0", binaries(p)...)
-		}
-	case distribution == "debian":
-		return func(p []sampleimage.Package) sampleimage.Layer {
-			return sampleimage.Debian(release+".1", binaries(p)...)
-		}
-	case distribution == "ubuntu" && !strings.Contains(release, "ESM"):
-		return func(p []sampleimage.Package) sampleimage.Layer { return sampleimage.Ubuntu(release, binaries(p)...) }
-	case stream == "CBL-Mariner 2.0" || stream == "CBL-Mariner 1.0":
-		return func(p []sampleimage.Package) sampleimage.Layer { return mariner(release, p) }
-	}
-	return map[string]func([]sampleimage.Package) sampleimage.Layer{
-		"npm": node, "pip": wheels, "rubygems": gems, "composer": composer, "nuget": nuget, "cargo": cargo, "maven": jars, "bitnami": bitnami,
-	}[stream]
+// subscription is the layer that tells Ubuntu's extended maintenance. In one layer
+// with the release files Trivy's answer depends on which of them it reads first.
+func subscription() sampleimage.Layer {
+	return sampleimage.Layer{{Path: "var/lib/ubuntu-advantage/status.json",
+		Body: `{"services":[{"name":"esm-infra","status":"enabled"}]}`}}
 }
 
 func cutLast(text, mark string) (before, after string, found bool) {
@@ -150,120 +140,70 @@ func cutLast(text, mark string) (before, after string, found bool) {
 	return text[:i], text[i+len(mark):], true
 }
 
-// binaries gives each version of a source package a binary package of its own.
-func binaries(packages []sampleimage.Package) []sampleimage.Package {
-	var out []sampleimage.Package
-	for i, p := range packages {
-		out = append(out, sampleimage.Package{Name: fmt.Sprintf("binary%d", i), Version: p.Version, Source: p.Name})
+// sources are binary packages of their own names that were built from the packages.
+func sources(list []installed) []sampleimage.Package {
+	var result []sampleimage.Package
+	for i, p := range list {
+		result = append(result, sampleimage.Package{Name: fmt.Sprintf("bin%d", i), Version: p.version, Source: p.name})
 	}
-	return out
+	return result
 }
 
-func mariner(release string, packages []sampleimage.Package) sampleimage.Layer {
-	var b strings.Builder
-	for i, p := range packages {
-		epoch, version, ok := strings.Cut(p.Version, ":")
-		if !ok {
-			epoch, version = "0", p.Version
+// rpmRelease tells how an image of a distribution with rpm looks.
+type rpmRelease struct {
+	path, text, vendor string
+	// bySource is set where advisories name source packages.
+	bySource bool
+}
+
+func (r rpmRelease) file(release string) sampleimage.File {
+	return sampleimage.File{Path: r.path, Body: fmt.Sprintf(r.text, release)}
+}
+
+// rpmReleases are the distributions by the prefix of their buckets.
+func rpmReleases() map[string]rpmRelease {
+	const osRelease = "etc/os-release"
+	return map[string]rpmRelease{
+		"alma":                        {"etc/redhat-release", "AlmaLinux release %s.4 (X)\n", "AlmaLinux", false},
+		"rocky":                       {"etc/redhat-release", "Rocky Linux release %s.4 (X)\n", "Rocky", false},
+		"Oracle Linux":                {"etc/oracle-release", "Oracle Linux Server release %s.4\n", "Oracle America", false},
+		"amazon linux":                {"etc/system-release", "Amazon Linux release %s (Karoo)\n", "Amazon Linux", false},
+		"Azure Linux":                 {osRelease, "ID=azurelinux\nVERSION_ID=\"%s\"\n", "Microsoft Corporation", true},
+		"CBL-Mariner":                 {osRelease, "ID=mariner\nVERSION_ID=\"%s\"\n", "Microsoft Corporation", true},
+		"Photon OS":                   {osRelease, "ID=photon\nVERSION_ID=%s\n", "VMware, Inc.", true},
+		"SUSE Linux Enterprise":       {osRelease, "ID=sles\nVERSION_ID=\"%s\"\n", "SUSE LLC <https://www.suse.com/>", false},
+		"SUSE Linux Enterprise Micro": {osRelease, "ID=sle-micro\nVERSION_ID=\"%s\"\n", "SUSE LLC <https://www.suse.com/>", false},
+		"openSUSE Leap":               {osRelease, "ID=\"opensuse-leap\"\nVERSION_ID=\"%s\"\n", "openSUSE", false},
+	}
+}
+
+func rpmDatabase(random *rand.Rand, r rpmRelease, list []installed) sampleimage.File {
+	var db []rpmdb.Package
+	seen := map[string]bool{}
+	for i, p := range list {
+		n := rpmdb.Package{Name: p.name, Arch: []string{"x86_64", "aarch64", "noarch"}[random.IntN(3)], Vendor: r.vendor}
+		epoch, version, found := strings.Cut(p.version, ":")
+		if _, err := fmt.Sscan(epoch, &n.Epoch); !found || err != nil {
+			version = strings.ReplaceAll(p.version, ":", "")
 		}
-		version, rel, ok := strings.Cut(version, "-")
-		if !ok || strings.Contains(rel, "-") {
-			continue // one such line spoils a manifest
+		n.Version, n.Release, found = cutLast(strings.ReplaceAll(version, ":", ""), "-")
+		if !found {
+			n.Release = "1"
 		}
-		fmt.Fprintf(&b, "binary%d\t%s-%s\t0\t0\tMicrosoft\t(none)\t0\tx86_64\t%s\t%s-%s-%s.src.rpm\n", i, version, rel, epoch, p.Name, version, rel)
-	}
-	return sampleimage.Layer{
-		{Path: "etc/os-release", Body: "NAME=\"Common Base Linux Mariner\"\nID=mariner\nVERSION_ID=\"" + release + "\"\n"},
-		{Path: "etc/mariner-release", Body: "CBL-Mariner " + release + ".20220122\n"},
-		{Path: "var/lib/rpmmanifest/container-manifest-2", Body: b.String()},
-	}
-}
-
-func node(packages []sampleimage.Package) (l sampleimage.Layer) {
-	for i, p := range packages {
-		l = append(l, sampleimage.NodeModules(fmt.Sprint("srv/", i), p)...)
-	}
-	return l
-}
-
-func wheels(packages []sampleimage.Package) (l sampleimage.Layer) {
-	for i, p := range packages {
-		l = append(l, sampleimage.File{
-			Path: fmt.Sprintf("srv/%d/x-%d.dist-info/METADATA", i, i), Body: "Metadata-Version: 2.1\nName: " + p.Name + "\nVersion: " + p.Version + "\n",
-		})
-	}
-	return l
-}
-
-func gems(packages []sampleimage.Package) (l sampleimage.Layer) {
-	for i, p := range packages {
-		l = append(l, sampleimage.File{
-			Path: fmt.Sprintf("srv/%d/specifications/x-%d.gemspec", i, i),
-			Body: fmt.Sprintf("Gem::Specification.new do |s|\n  s.name = %q.freeze\n  s.version = %q\nend\n", p.Name, p.Version),
-		})
-	}
-	return l
-}
-
-func composer(packages []sampleimage.Package) sampleimage.Layer {
-	type installed struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-	}
-	var l sampleimage.Layer
-	for i, p := range packages {
-		body, _ := json.Marshal(map[string]any{"packages": []installed{{p.Name, p.Version}}})
-		l = append(l, sampleimage.File{Path: fmt.Sprintf("srv/%d/vendor/composer/installed.json", i), Body: string(body)})
-	}
-	return l
-}
-
-func nuget(packages []sampleimage.Package) sampleimage.Layer {
-	var l sampleimage.Layer
-	for i, p := range packages {
-		body, _ := json.Marshal(map[string]any{"version": 1, "dependencies": map[string]any{"net6.0": map[string]any{
-			p.Name: map[string]string{"type": "Direct", "resolved": p.Version},
-		}}})
-		l = append(l, sampleimage.File{Path: fmt.Sprintf("srv/%d/packages.lock.json", i), Body: string(body)})
-	}
-	return l
-}
-
-func cargo(packages []sampleimage.Package) sampleimage.Layer {
-	var b strings.Builder
-	b.WriteString("version = 3\n")
-	for _, p := range packages {
-		fmt.Fprintf(&b, "\n[[package]]\nname = %q\nversion = %q\n", p.Name, p.Version)
-	}
-	return sampleimage.Layer{{Path: "srv/Cargo.lock", Body: b.String()}}
-}
-
-func jars(packages []sampleimage.Package) (l sampleimage.Layer) {
-	for i, p := range packages {
-		group, artifact, ok := strings.Cut(p.Name, ":")
-		if !ok {
-			continue
+		n.Version = strings.ReplaceAll(n.Version, "-", ".")
+		if module, name, ok := cutLast(p.name, "::"); ok {
+			n.Name, n.Module = name, module+":8030020201124152102:229f0a1c"
 		}
-		var b bytes.Buffer
-		z := zip.NewWriter(&b)
-		if w, err := z.Create(path.Join("META-INF/maven", group, artifact, "pom.properties")); err == nil {
-			_, _ = fmt.Fprintf(w, "groupId=%s\nartifactId=%s\nversion=%s\n", group, artifact, p.Version)
+		n.SourceRPM = fmt.Sprintf("%s-%s-%s.src.rpm", n.Name, n.Version, n.Release)
+		if r.bySource {
+			n.Name = fmt.Sprintf("bin%d", i)
 		}
-		_ = z.Close()
-		l = append(l, sampleimage.File{Path: fmt.Sprintf("srv/lib%d.jar", i), Body: b.String()})
-	}
-	return l
-}
-
-func bitnami(packages []sampleimage.Package) (l sampleimage.Layer) {
-	for i, p := range packages {
-		if strings.ContainsAny(p.Version, "~+:") {
-			continue // would have to be escaped in a package URL
+		// No package is installed twice with versions that differ in the epoch only.
+		if same := fmt.Sprint(n.Name, n.Version, n.Release, n.Arch); n.Version != "" && !seen[same] {
+			seen[same] = true
+			db = append(db, n)
 		}
-		body, _ := json.Marshal(map[string]any{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": []any{
-			map[string]string{"type": "application", "name": p.Name, "version": p.Version, "bom-ref": fmt.Sprint(i), "purl": "pkg:bitnami/" + p.Name + "@" + p.Version},
-		}})
-		l = append(l, sampleimage.File{Path: fmt.Sprintf("opt/bitnami/x%d/.x.cdx.json", i), Body: string(body)})
 	}
-	return l
+	slices.SortFunc(db, func(a, b rpmdb.Package) int { return strings.Compare(a.Name, b.Name) })
+	return sampleimage.File{Path: "var/lib/rpm/Packages.db", Body: string(rpmdb.NDB(db...))}
 }

@@ -2,6 +2,8 @@ package pull
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,8 @@ func (i *Image) Describe() inventory.Image {
 		MediaType: string(i.MediaType), Platform: platformOf(c), Size: i.Size + i.Manifest.Config.Size,
 		Created: timeOf(c.Created), Author: c.Author, User: c.Config.User, Env: c.Config.Env,
 		Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Labels: c.Config.Labels,
+		WorkingDir: c.Config.WorkingDir, StopSignal: c.Config.StopSignal,
+		Ports: slices.Sorted(maps.Keys(c.Config.ExposedPorts)), Volumes: slices.Sorted(maps.Keys(c.Config.Volumes)),
 		Healthcheck: healthcheck(c.Config.Healthcheck), Layers: []inventory.Layer{},
 	}
 	var commands []string

@@ -5,12 +5,15 @@
 package pull
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -54,8 +57,9 @@ type Options struct {
 	PlainHTTP bool
 	// UserAgent names the caller to the registry.
 	UserAgent string
-	// Platform chooses from an index, "os/architecture[/variant]"; empty means
-	// linux/amd64. AllPlatforms takes every image of the index instead.
+	// Platform chooses from an index, "os/architecture[/variant]", or several of
+	// them with commas between; empty means linux/amd64. AllPlatforms takes every
+	// image of the index instead.
 	Platform     string
 	AllPlatforms bool
 	// Limits bounds documents and indexes; the zero value means the defaults.
@@ -129,9 +133,9 @@ type document struct {
 
 // Open resolves a reference to images: [docker://]HOST/REPOSITORY[:TAG|@DIGEST]
 // in a registry, oci:FOLDER[:NAME] in an OCI layout, or docker-archive:FILE[:NAME]
-// in a file that "docker save" wrote. Without AllPlatforms it
-// returns exactly one. With AllPlatforms, an image of the index that cannot be
-// opened does not hide the others: what could be opened is returned together
+// in a file that "docker save" wrote. For one platform it
+// returns exactly one. With AllPlatforms or for several, an image of the index that
+// cannot be opened, or is not there, does not hide the others: what could be opened is returned together
 // with the error; attestations and other artifacts of the index are passed over.
 func Open(ctx context.Context, ref string, o Options) ([]*Image, error) {
 	o.Limits = o.Limits.WithDefaults()
@@ -139,19 +143,53 @@ func Open(ctx context.Context, ref string, o Options) ([]*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &resolver{reference: ref, source: src, options: o, seen: map[v1.Hash]bool{}}
-	if r.platform, err = parsePlatform(o.Platform); err != nil {
+	platforms, err := parsePlatforms(o.Platform)
+	if err != nil {
 		return nil, err
 	}
 	doc, err := src.root(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("pull: %s: %w", ref, err)
 	}
-	images, err := r.resolve(ctx, doc, 0)
+	// One document answers for all platforms: a name may move in between.
+	raw, digest, err := load(doc, "manifest_bytes", o.Limits.ManifestBytes)
 	if err != nil {
-		return images, fmt.Errorf("pull: %s: %w", ref, err)
+		return nil, fmt.Errorf("pull: %s: %w", ref, err)
+	}
+	var images []*Image
+	var problems error
+	for _, p := range platforms {
+		r := &resolver{reference: ref, source: src, options: o, platform: p, seen: map[v1.Hash]bool{}}
+		found, err := r.resolve(ctx, document{body: io.NopCloser(bytes.NewReader(raw)), mediaType: doc.mediaType, digest: digest}, 0)
+		problems = errors.Join(problems, err)
+		for _, i := range found {
+			if !slices.ContainsFunc(images, func(have *Image) bool { return have.Digest == i.Digest }) {
+				images = append(images, i)
+			}
+		}
+		if o.AllPlatforms {
+			break
+		}
+	}
+	if problems != nil {
+		return images, fmt.Errorf("pull: %s: %w", ref, problems)
 	}
 	return images, nil
+}
+
+// parsePlatforms reads platforms with commas between, each once.
+func parsePlatforms(text string) ([]v1.Platform, error) {
+	var platforms []v1.Platform
+	for word := range strings.SplitSeq(text, ",") {
+		p, err := parsePlatform(strings.TrimSpace(word))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(platforms, p.Equals) {
+			platforms = append(platforms, p)
+		}
+	}
+	return platforms, nil
 }
 
 func parsePlatform(text string) (v1.Platform, error) {

@@ -128,6 +128,55 @@ func nextPage(page *http.Response) (*url.URL, error) {
 	return next, nil
 }
 
+// Attached returns the content of an artifact that refers to an image, a bill of
+// materials for one: the layer of its manifest, of at most max bytes, whose digest
+// is proved. The reference names the repository. An artifact of several layers is
+// ErrUnsupported.
+func Attached(ctx context.Context, ref string, r Referrer, max int64, o Options) ([]byte, error) {
+	o.Limits = o.Limits.WithDefaults()
+	src, err := open(ctx, ref, o)
+	if err != nil {
+		return nil, err
+	}
+	content, err := attached(ctx, src, r, max, o)
+	if err != nil {
+		return nil, fmt.Errorf("pull: artifact %s: %w", r.Digest, err)
+	}
+	return content, nil
+}
+
+func attached(ctx context.Context, src source, r Referrer, max int64, o Options) ([]byte, error) {
+	hash, err := v1.NewHash(r.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrReference, err)
+	}
+	doc, err := src.manifest(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	raw, _, err := load(doc, "manifest_bytes", o.Limits.ManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	var manifest v1.Manifest
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(manifest.Layers) != 1 {
+		return nil, fmt.Errorf("%w: it has %d layers and not one", ErrUnsupported, len(manifest.Layers))
+	}
+	layer := manifest.Layers[0]
+	if err := limit.Check("attached_bytes", max, layer.Size); err != nil {
+		return nil, err
+	}
+	body, err := src.blob(ctx, layer.Digest)
+	if err != nil {
+		return nil, err
+	}
+	content, _, err := load(document{body: body, digest: layer.Digest}, "attached_bytes", max)
+	return content, err
+}
+
 func parseReferrers(raw []byte) ([]Referrer, error) {
 	var index v1.IndexManifest
 	if err := json.Unmarshal(raw, &index); err != nil {

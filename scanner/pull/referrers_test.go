@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 
 	"github.com/muster-sec/muster/scanner/limit"
 	"github.com/muster-sec/muster/scanner/pull"
@@ -72,9 +73,35 @@ func TestReferrers(t *testing.T) {
 		if diff := cmp.Diff([]pull.Referrer{{Digest: want.String(), ArtifactType: "application/vnd.cyclonedx+json"}}, got); diff != "" {
 			t.Errorf("API %v (-want +got):\n%s", supported, diff)
 		}
+		o := pull.Options{PlainHTTP: true}
+		content, err := pull.Attached(t.Context(), host+"/shop/web:1", got[0], 2, o)
+		if err != nil || string(content) != "{}" {
+			t.Errorf("API %v: %q, %v", supported, content, err)
+		}
+		if _, err := pull.Attached(t.Context(), host+"/shop/web:1", got[0], 1, o); !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("API %v: too long: %v", supported, err)
+		}
+		if _, err := pull.Attached(t.Context(), host+"/shop/web:1", pull.Referrer{Digest: "x"}, 1, o); !errors.Is(err, pull.ErrReference) {
+			t.Error(err)
+		}
+		if _, err := pull.Attached(t.Context(), host+"/shop/web:1", pull.Referrer{Digest: "sha256:" + strings.Repeat("0", 64)}, 1, o); !errors.Is(err, pull.ErrNotFound) {
+			t.Error(err)
+		}
+		two, err := mutate.AppendLayers(attached, static.NewLayer([]byte("{}"), "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		several := push("shop/web:two", two)
+		if _, err := pull.Attached(t.Context(), host+"/shop/web:1", pull.Referrer{Digest: several.String()}, 9, o); !errors.Is(err, pull.ErrUnsupported) {
+			t.Error(err)
+		}
 		none, err := pull.Referrers(t.Context(), host+"/shop/web:1", want.String(), pull.Options{PlainHTTP: true})
 		if err != nil || len(none) != 0 {
 			t.Errorf("API %v: nothing refers to it: %v, %v", supported, none, err)
+		}
+		bounded := pull.Options{PlainHTTP: true, Limits: limit.Limits{ManifestBytes: 10}}
+		if _, err := pull.Referrers(t.Context(), host+"/shop/web:1", digest.String(), bounded); !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("API %v: a long list: %v", supported, err)
 		}
 		if _, err := pull.Referrers(t.Context(), host+"/shop/web:1", "no digest", pull.Options{PlainHTTP: true}); !errors.Is(err, pull.ErrReference) {
 			t.Error(err)

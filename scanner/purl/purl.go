@@ -29,8 +29,10 @@ var ErrUnknownType = errors.New("purl: no such ecosystem here")
 type Located struct {
 	Package   inventory.Package
 	Ecosystem inventory.Ecosystem
-	// OS is what namespace and distro qualifier say; empty for languages.
-	OS inventory.OS
+	// OS is what namespace and distro qualifier say, Namespace the former as it is
+	// written; empty for languages.
+	OS        inventory.OS
+	Namespace string
 }
 
 // Of returns the package URL of a package in an image with this operating system.
@@ -39,7 +41,7 @@ func Of(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
 	qualifiers := map[string]string{}
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM, packageurl.TypeAlpm:
-		u.Namespace = os.Family
+		u.Namespace = Namespace(os.Family)
 		qualifiers["arch"], qualifiers["distro"], qualifiers["modularitylabel"] = p.Arch, distro(os), p.Module
 		if name, version := p.Source(); name != p.Name || version != p.Version {
 			qualifiers["upstream"] = upstream(p, name, version)
@@ -67,6 +69,29 @@ func Of(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
 	return u.ToString()
 }
 
+// OfTrivy is Of in the form that Trivy writes: without the source package, with
+// epochs as qualifiers, and with the release alone as the distro of apk.
+func OfTrivy(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
+	text := Of(p, e, os)
+	if !e.IsOS() {
+		return text
+	}
+	u, err := parse(text)
+	if err != nil {
+		return text
+	}
+	qualifiers := u.Qualifiers.Map()
+	delete(qualifiers, "upstream")
+	if e == inventory.Apk && os.Version != "" {
+		qualifiers["distro"] = os.Version
+	}
+	if epoch, rest, ok := strings.Cut(u.Version, ":"); ok {
+		u.Version, qualifiers["epoch"] = rest, epoch
+	}
+	u.Qualifiers = packageurl.QualifiersFromMap(qualifiers)
+	return u.ToString()
+}
+
 // Parse reads a package URL with a version. The error wraps ErrInvalid or
 // ErrUnknownType.
 func Parse(text string) (Located, error) {
@@ -85,7 +110,7 @@ func Parse(text string) (Located, error) {
 	l := Located{Ecosystem: e, Package: inventory.Package{Name: nameOf(u), Version: u.Version, Arch: qualifiers["arch"]}}
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
-		l.Package.Name, l.OS = u.Name, osOf(u.Namespace, qualifiers["distro"])
+		l.Package.Name, l.OS, l.Namespace = u.Name, osOf(u.Namespace, qualifiers["distro"]), u.Namespace
 		if epoch := qualifiers["epoch"]; epoch != "" && epoch != "0" {
 			l.Package.Version = epoch + ":" + u.Version
 		}
@@ -156,6 +181,17 @@ func osOf(namespace, distro string) inventory.OS {
 		return inventory.OS{Family: Family(distro[:i]), Version: distro[i+1:]}
 	}
 	return inventory.OS{Family: Family(namespace), Version: distro}
+}
+
+// Namespace returns what package URLs of a family's packages begin with.
+func Namespace(family string) string {
+	switch family {
+	case "sles", "slem":
+		return "suse"
+	case "opensuse-leap", "opensuse-tumbleweed":
+		return "opensuse"
+	}
+	return family
 }
 
 // Family returns the word that inventories have for a distribution which others
@@ -234,6 +270,7 @@ func types() [][2]string {
 		{string(inventory.Composer), packageurl.TypeComposer},
 		{string(inventory.NuGet), packageurl.TypeNuget},
 		{string(inventory.Conda), packageurl.TypeConda},
+		{string(inventory.Julia), packageurl.TypeJulia},
 		{string(inventory.Bitnami), packageurl.TypeBitnami},
 	}
 }

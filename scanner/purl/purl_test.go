@@ -36,6 +36,13 @@ func TestRoundTrip(t *testing.T) {
 		"pkg:golang/golang.org/x/net@v0.1.0": {Ecosystem: inventory.Go, Package: inventory.Package{Name: "golang.org/x/net", Version: "v0.1.0"}},
 		"pkg:pypi/django@3.2":                {Ecosystem: inventory.Python, Package: inventory.Package{Name: "django", Version: "3.2"}},
 		"pkg:composer/monolog/monolog@1.0.0": {Ecosystem: inventory.Composer, Package: inventory.Package{Name: "monolog/monolog", Version: "1.0.0"}},
+		"pkg:rpm/suse/zlib@1.2-1?distro=sles-15.3": {
+			Ecosystem: inventory.Rpm, OS: inventory.OS{Family: "sles", Version: "15.3"}, Package: inventory.Package{Name: "zlib", Version: "1.2-1"},
+		},
+		"pkg:rpm/opensuse/zlib@1.2-1?distro=opensuse-leap-15.3": {
+			Ecosystem: inventory.Rpm, OS: inventory.OS{Family: "opensuse-leap", Version: "15.3"}, Package: inventory.Package{Name: "zlib", Version: "1.2-1"},
+		},
+		"pkg:bitnami/redis@7.2.3": {Ecosystem: inventory.Bitnami, Package: inventory.Package{Name: "redis", Version: "7.2.3"}},
 		"pkg:apk/alpine/musl@1.2.3-r4?distro=alpine-3.17.3": {
 			Ecosystem: inventory.Apk, OS: inventory.OS{Family: "alpine", Version: "3.17.3"},
 			Package: inventory.Package{Name: "musl", Version: "1.2.3-r4"},
@@ -50,6 +57,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", got, err)
 		}
+		l.Namespace = purl.Namespace(l.OS.Family)
 		if diff := cmp.Diff(l, back); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", got, diff)
 		}

@@ -116,6 +116,7 @@ func (b *cycloneDX) image(i Image, root string) error {
 		contains = append(contains, ref)
 		b.components = append(b.components, cdx.Component{
 			BOMRef: ref, Type: cdx.ComponentTypeOS, Name: i.OS.Family, Version: i.OS.Version,
+			Properties: properties("end_of_life", dayOf(i.EndOfLife)),
 		})
 	}
 	b.dependencies = append(b.dependencies, cdx.Dependency{Ref: root, Dependencies: &contains})

@@ -104,8 +104,6 @@ type Image struct {
 	Checks   []Check             `json:"checks,omitempty"`
 	SBOMs    []SBOM              `json:"sboms,omitempty"`
 
-	ended bool // EndOfLife has passed when the document was made
-
 	// Contents are all packages; the formats that are bills of materials list them.
 	Contents []Package `json:"-"`
 }
@@ -132,7 +130,6 @@ type Document struct {
 // New returns the document for images that were scanned now.
 func New(db Database, now time.Time, images []Image) Document {
 	for i := range images {
-		images[i].ended = images[i].EndOfLife != nil && now.After(images[i].EndOfLife.AddDate(0, 0, 1))
 		images[i].Totals = totals(images[i].Findings)
 		images[i].Settled = 0
 		for _, f := range images[i].Findings {

@@ -3,116 +3,18 @@ package report
 import (
 	"cmp"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/aquasecurity/trivy-db/pkg/types"
+
 	"github.com/muster-sec/muster/scanner/compliance"
+	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/match"
 	"github.com/muster-sec/muster/scanner/purl"
 )
-
-// The types below are NeuVector's report of an image from a pipeline, as its
-// readers expect it: lists are never null, times are seconds.
-type nvDocument struct {
-	ErrorMessage string   `json:"error_message"`
-	Report       nvReport `json:"report"`
-}
-
-type nvReport struct {
-	ImageID       string            `json:"image_id"`
-	Registry      string            `json:"registry"`
-	Repository    string            `json:"repository"`
-	Tag           string            `json:"tag"`
-	Digest        string            `json:"digest"`
-	Size          int64             `json:"size"`
-	Author        string            `json:"author"`
-	BaseOS        string            `json:"base_os"`
-	CreatedAt     string            `json:"created_at"`
-	DBVersion     string            `json:"cvedb_version"`
-	DBCreated     string            `json:"cvedb_create_time"`
-	OSStatus      string            `json:"os_scan_status"`
-	Vulns         []nvVulnerability `json:"vulnerabilities"`
-	Modules       []nvModule        `json:"modules"`
-	Checks        []nvCheck         `json:"checks"`
-	Secrets       []nvSecret        `json:"secrets"`
-	SetIDs        []nvSetID         `json:"setid_perms"`
-	Env           []string          `json:"envs"`
-	Labels        map[string]string `json:"labels"`
-	Cmds          []string          `json:"cmds"`
-	Layers        []nvLayer         `json:"layers"`
-	SignatureData nvSignature       `json:"signature_data"`
-}
-
-type nvSignature struct {
-	Verifiers []string `json:"verifiers"`
-	Timestamp string   `json:"verification_timestamp"`
-}
-
-type nvVulnerability struct {
-	Name        string   `json:"name"`
-	Score       float64  `json:"score"`
-	Severity    string   `json:"severity"`
-	Vectors     string   `json:"vectors"`
-	Description string   `json:"description"`
-	FileName    string   `json:"file_name"`
-	PackageName string   `json:"package_name"`
-	Version     string   `json:"package_version"`
-	Fixed       string   `json:"fixed_version"`
-	Link        string   `json:"link"`
-	ScoreV3     float64  `json:"score_v3"`
-	VectorsV3   string   `json:"vectors_v3"`
-	Published   int64    `json:"published_timestamp"`
-	Modified    int64    `json:"last_modified_timestamp"`
-	CPEs        []string `json:"cpes"`
-	CVEs        []string `json:"cves"`
-	FeedRating  string   `json:"feed_rating"`
-	InBase      bool     `json:"in_base_image,omitempty"`
-	Tags        []string `json:"tags,omitempty"`
-}
-
-type nvModule struct {
-	Name    string       `json:"name"`
-	File    string       `json:"file"`
-	Version string       `json:"version"`
-	Source  string       `json:"source"`
-	CVEs    []nvModuleID `json:"cves,omitempty"`
-	CPEs    []string     `json:"cpes,omitempty"`
-}
-
-type nvModuleID struct {
-	Name   string `json:"name"`
-	Status string `json:"status"`
-}
-
-type nvCheck struct {
-	compliance.Check
-	Tags     []string `json:"tags"`
-	Evidence string   `json:"evidence"`
-	Location string   `json:"location"`
-	Message  []string `json:"message"`
-	Group    string   `json:"group"`
-}
-
-type nvSecret struct {
-	Type       string `json:"type"`
-	Evidence   string `json:"evidence"`
-	Path       string `json:"path"`
-	Suggestion string `json:"suggestion"`
-}
-
-type nvSetID struct {
-	Type     string `json:"type"`
-	Evidence string `json:"evidence"`
-	Path     string `json:"path"`
-}
-
-type nvLayer struct {
-	Digest  string            `json:"digest"`
-	Cmds    string            `json:"cmds"`
-	Vulns   []nvVulnerability `json:"vulnerabilities"`
-	Secrets []nvSecret        `json:"secrets"`
-	Size    int64             `json:"size"`
-}
 
 // NeuVector writes the document as NeuVector's scanner and its pipeline plugins
 // write a result, of one image.
@@ -130,7 +32,10 @@ func NeuVector(w io.Writer, d Document) error {
 	}
 	r.Registry, r.Repository, r.Tag = nvReference(i.Image.Reference)
 	if i.OS.Family != "" {
-		r.BaseOS, r.OSStatus = i.OS.Family+":"+i.OS.Version, "OSScanStatusSupported"
+		r.BaseOS = i.OS.Family + ":" + i.OS.Version
+	}
+	if i.advised() {
+		r.OSStatus = "OSScanStatusSupported"
 	}
 	if !d.Database.UpdatedAt.IsZero() {
 		r.DBCreated = d.Database.UpdatedAt.UTC().Format(time.RFC3339)
@@ -225,16 +130,45 @@ func (d Document) nvVulnerability(f Finding) (nvVulnerability, error) {
 		v.Link = f.URL
 		v.Description = cmp.Or(v.Description, f.Title)
 		v.Published, v.Modified = unix(f.Published), unix(f.Modified)
-		if strings.HasPrefix(f.Vector, "CVSS:") {
-			v.ScoreV3, v.VectorsV3 = f.Score, f.Vector
-		} else {
-			v.Score, v.Vectors = f.Score, f.Vector
-		}
+		v.rate(f, detail.CVSS)
 	}
 	if f.Settled() {
 		v.Tags = []string{"accepted"}
 	}
 	return v, nil
+}
+
+// advised reports whether there are advisories for the distribution at all.
+func (i Image) advised() bool {
+	for _, e := range []inventory.Ecosystem{inventory.Apk, inventory.Dpkg, inventory.Rpm} {
+		if _, known := match.Stream(e, i.OS); known {
+			return true
+		}
+	}
+	return false
+}
+
+// rate fills in the scores of both versions of CVSS: the first of each, asking the
+// source that rated the finding before NVD and all others.
+func (v *nvVulnerability) rate(f Finding, cvss types.VendorCVSS) {
+	order := append([]types.SourceID{types.SourceID(f.SeveritySource), types.SourceID(f.Source), "nvd", "ghsa", "redhat"}, slices.Sorted(maps.Keys(cvss))...)
+	for _, source := range order {
+		c := cvss[source]
+		if v.ScoreV3 == 0 && c.V3Score > 0 {
+			v.ScoreV3, v.VectorsV3 = c.V3Score, c.V3Vector
+		}
+		if v.Score == 0 && c.V2Score > 0 {
+			v.Score, v.Vectors = c.V2Score, c.V2Vector
+		}
+	}
+	// Without details there is the one that findings carry.
+	switch {
+	case v.Score != 0 || v.ScoreV3 != 0:
+	case strings.HasPrefix(f.Vector, "CVSS:"):
+		v.ScoreV3, v.VectorsV3 = f.Score, f.Vector
+	default:
+		v.Score, v.Vectors = f.Score, f.Vector
+	}
 }
 
 // nvSeverity never says unknown: readers count the four words only.

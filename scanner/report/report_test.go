@@ -42,7 +42,7 @@ func (details) Detail(id string) (vulndb.Detail, bool, error) {
 	return vulndb.Detail{
 		Description: "zlib through 1.2.12 has a heap-based buffer over-read in inflate.", CweIDs: []string{"CWE-787", "odd"},
 		References: []string{"https://nvd.nist.gov/vuln/detail/CVE-2022-37434", "not a link"},
-		CVSS:       types.VendorCVSS{"nvd": {V3Score: 9.8, V3Vector: "CVSS:3.1/AV:N"}}, VendorSeverity: types.VendorSeverity{"nvd": types.SeverityCritical},
+		CVSS:       types.VendorCVSS{"nvd": {V2Score: 7.5, V2Vector: "AV:N/AC:L", V3Score: 9.8, V3Vector: "CVSS:3.1/AV:N"}}, VendorSeverity: types.VendorSeverity{"nvd": types.SeverityCritical},
 	}, true, nil
 }
 
@@ -96,6 +96,7 @@ func web() report.Image {
 			{Vulnerability: cart, Package: "@shop/cart", Installed: "2.0.0", Ecosystem: inventory.NPM, Layer: digest("f"), Path: "srv/old/cart/package.json"},
 		},
 		[]match.Gap{{Stream: "npm", Packages: 3, Reason: "which the vulnerability database has nothing about"}})
+	image.EndOfLife = day(2024, 11, 22)
 	for _, c := range compliance.Run(inv, compliance.Level2) {
 		image.Checks = append(image.Checks, report.Check{Check: c})
 	}

@@ -134,6 +134,9 @@ func (d Document) sarifRun(i Image) (sarifRun, error) {
 		},
 		rules: map[string]int{},
 	}
+	if i.EndOfLife != nil {
+		run.Properties["endOfLife"] = dayOf(i.EndOfLife)
+	}
 	for _, f := range i.Findings {
 		if err := d.sarifFinding(&run, i, f); err != nil {
 			return run, err

@@ -38,6 +38,7 @@ type spdxPackage struct {
 	DownloadLocation string         `json:"downloadLocation"`
 	FilesAnalyzed    bool           `json:"filesAnalyzed"`
 	SourceInfo       string         `json:"sourceInfo,omitempty"`
+	ValidUntil       string         `json:"validUntilDate,omitempty"`
 	Checksums        []spdxChecksum `json:"checksums,omitempty"`
 	ExternalRefs     []spdxRef      `json:"externalRefs,omitempty"`
 }
@@ -97,6 +98,7 @@ func (d *spdxDocument) image(i Image) {
 	}
 	d.Packages = append(d.Packages, subject)
 	d.Relationships = append(d.Relationships, spdxRelationship{spdxRoot, "DESCRIBES", subject.ID})
+	d.system(i, subject.ID)
 	vulnerabilities := map[int][]Finding{}
 	for _, f := range i.Findings {
 		vulnerabilities[f.contents] = append(vulnerabilities[f.contents], f)
@@ -118,6 +120,22 @@ func (d *spdxDocument) image(i Image) {
 		d.Packages = append(d.Packages, pkg)
 		d.Relationships = append(d.Relationships, spdxRelationship{subject.ID, "CONTAINS", pkg.ID})
 	}
+}
+
+// system describes the distribution. SPDX has a field for the end of support.
+func (d *spdxDocument) system(i Image, subject string) {
+	if i.OS.Family == "" {
+		return
+	}
+	pkg := spdxPackage{
+		ID: spdxID("OperatingSystem", i.Image.Digest, i.OS.Family), Name: i.OS.Family, Version: i.OS.Version, Purpose: "OPERATING_SYSTEM",
+		DownloadLocation: "NOASSERTION",
+	}
+	if i.EndOfLife != nil {
+		pkg.ValidUntil = i.EndOfLife.UTC().Format(time.RFC3339)
+	}
+	d.Packages = append(d.Packages, pkg)
+	d.Relationships = append(d.Relationships, spdxRelationship{subject, "CONTAINS", pkg.ID})
 }
 
 func advisory(f Finding) spdxRef {

@@ -24,7 +24,7 @@ func Table(w io.Writer, d Document) error {
 		if i > 0 {
 			out.printf("\n")
 		}
-		out.image(image, d.judged())
+		out.image(image, d.judged(), d.ended(image))
 	}
 	if d.judged() {
 		out.printf("\n%s\n", age(d))
@@ -50,12 +50,12 @@ func (p *printer) printf(format string, args ...any) {
 // judged reports whether vulnerabilities were looked for at all.
 func (d Document) judged() bool { return d.Database.Revision != "" }
 
-func (p *printer) image(i Image, judged bool) {
+func (p *printer) image(i Image, judged, ended bool) {
 	p.printf("%s (%s)\n", clean(i.Image.Reference), i.Image.Platform)
 	p.printf("  digest    %s\n", i.Image.Digest)
 	p.printf("  system    %s\n", system(i.OS))
-	if i.ended {
-		p.printf("  ended     no security updates since %s\n", i.EndOfLife.Format(time.DateOnly))
+	if ended {
+		p.printf("  outdated  %s has had no security updates since %s\n", systemName(i.OS), i.EndOfLife.Format(time.DateOnly))
 	}
 	p.printf("  packages  %d\n", i.Packages)
 	if i.Base != nil {

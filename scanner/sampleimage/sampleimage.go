@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/compression"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -18,12 +19,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// File is one entry of a layer. With Link it is a symbolic link, with a Path
-// that ends in "/" a folder, else a regular file.
+// File is one entry of a layer. With Link it is a symbolic link, with Hard a
+// hard link, with a Path that ends in "/" a folder, else a regular file.
 type File struct {
 	Path string
 	Body string
 	Link string
+	Hard string
 	// Mode is the permissions, with the bits of a tar header; 0 means 0644 for a
 	// file and 0755 for a folder.
 	Mode int64
@@ -37,6 +39,8 @@ type Spec struct {
 	// Layers from the base upwards. An image may share layers with another by
 	// having the same ones.
 	Layers []Layer
+	// Compression of the layers; empty means gzip. Zstandard and none are the others.
+	Compression compression.Compression
 	// Platform is the image's; the zero value means linux/amd64.
 	Platform v1.Platform
 	// Created is the build time of the image and of its history.
@@ -47,12 +51,12 @@ type Spec struct {
 	Labels       map[string]string
 }
 
-// Build returns an image with gzip-compressed layers.
+// Build returns an image.
 func Build(s Spec) (v1.Image, error) {
 	image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	image = mutate.ConfigMediaType(image, types.OCIConfigJSON)
 	for n, l := range s.Layers {
-		layer, err := gzipped(l)
+		layer, err := packed(l, s.Compression)
 		if err != nil {
 			return nil, err
 		}
@@ -135,6 +139,8 @@ func (l Layer) Tar() ([]byte, error) {
 		switch {
 		case f.Link != "":
 			hdr.Typeflag, hdr.Linkname, hdr.Size = tar.TypeSymlink, f.Link, 0
+		case f.Hard != "":
+			hdr.Typeflag, hdr.Linkname, hdr.Size = tar.TypeLink, f.Hard, 0
 		case f.Path[len(f.Path)-1] == '/':
 			hdr.Typeflag, hdr.Mode, hdr.Size = tar.TypeDir, 0o755, 0
 		}
@@ -157,13 +163,21 @@ func (l Layer) Tar() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func gzipped(l Layer) (v1.Layer, error) {
+func packed(l Layer, how compression.Compression) (v1.Layer, error) {
 	raw, err := l.Tar()
 	if err != nil {
 		return nil, err
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
-	layer, err := tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
+	var layer v1.Layer
+	switch how {
+	case compression.None:
+		layer, err = static.NewLayer(raw, types.OCIUncompressedLayer), nil
+	case compression.ZStd:
+		layer, err = tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayerZStd), tarball.WithCompression(how))
+	default:
+		layer, err = tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sampleimage: layer: %w", err)
 	}

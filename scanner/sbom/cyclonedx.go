@@ -1,48 +1,85 @@
 package sbom
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
+	"encoding/json"
+	"errors"
 	"strings"
-
-	cdx "github.com/CycloneDX/cyclonedx-go"
 
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/purl"
 )
 
-func readCycloneDX(raw []byte) (Document, error) {
-	var bom cdx.BOM
-	if err := cdx.NewBOMDecoder(bytes.NewReader(raw), cdx.BOMFileFormatJSON).Decode(&bom); err != nil {
-		return Document{}, fmt.Errorf("%w: CycloneDX: %w", ErrMalformed, err)
-	}
-	d := Document{Format: "cyclonedx", Version: bom.SpecVersion.String()}
-	if bom.Metadata != nil && bom.Metadata.Component != nil {
-		root := *bom.Metadata.Component
-		d.Name, d.Digest = root.Name, digestOf(root.PackageURL)
-		if err := d.components(list(root.Components), 0); err != nil {
-			return Document{}, err
-		}
-	}
-	return d, d.components(list(bom.Components), 0)
+// component is the part of a CycloneDX component that names a package
+// (https://cyclonedx.org/docs/1.6/json/#components).
+type component struct {
+	Type       string `json:"type"`
+	Group      string `json:"group"`
+	Name       string `json:"name"`
+	Version    string `json:"version"`
+	PURL       string `json:"purl"`
+	Properties []struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	} `json:"properties"`
+	Evidence *struct {
+		Occurrences []struct {
+			Location string `json:"location"`
+		} `json:"occurrences"`
+	} `json:"evidence"`
+	Components []json.RawMessage `json:"components"`
 }
 
-func (d *Document) components(components []cdx.Component, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%w: components are nested too deeply", ErrMalformed)
+// metadata reads the subject, and the components that it has itself.
+func (in *reader) metadata() error {
+	var m struct {
+		Component *component `json:"component"`
 	}
-	for _, c := range components {
-		switch c.Type {
-		case cdx.ComponentTypeOS:
-			d.OS = inventory.OS{Family: purl.Family(c.Name), Version: c.Version}
-		case cdx.ComponentTypeContainer:
-		default:
-			told := told(c)
-			path := cmp.Or(told["muster:path"], told["aquasecurity:trivy:FilePath"], told["syft:location:0:path"], occurrence(c))
-			d.add(c.Name, c.PackageURL, path, func(p *inventory.Package) { sourceFrom(told, p) })
+	if err := in.value(&m); err != nil || m.Component == nil {
+		return err
+	}
+	root := *m.Component
+	in.cyclonedx.Name, in.cyclonedx.Digest = root.Name, digestOf(root.PURL)
+	if in.cyclonedx.Digest != "" {
+		root.PURL = ""
+	}
+	return in.cyclonedx.component(root, 0)
+}
+
+// component reads one item of the list of components.
+func (in *reader) component() error {
+	var c component
+	if err := in.value(&c); err != nil {
+		return err
+	}
+	return in.cyclonedx.component(c, 0)
+}
+
+func (d *Document) component(c component, depth int) error {
+	if depth > maxDepth {
+		return errors.New("components are nested too deeply")
+	}
+	switch c.Type {
+	case "operating-system":
+		d.OS = inventory.OS{Family: purl.Family(c.Name), Version: c.Version}
+	case "container":
+	default:
+		name := c.Name
+		if c.Group != "" {
+			name = c.Group + "/" + c.Name
 		}
-		if err := d.components(list(c.Components), depth+1); err != nil {
+		told := told(c)
+		path := cmp.Or(told["muster:path"], told["aquasecurity:trivy:FilePath"], told["syft:location:0:path"], occurrence(c))
+		if err := d.add(name, c.PURL, path, func(p *inventory.Package) { sourceFrom(told, p) }); err != nil {
+			return err
+		}
+	}
+	for _, raw := range c.Components {
+		var inner component
+		if err := json.Unmarshal(raw, &inner); err != nil {
+			return err
+		}
+		if err := d.component(inner, depth+1); err != nil {
 			return err
 		}
 	}
@@ -50,19 +87,19 @@ func (d *Document) components(components []cdx.Component, depth int) error {
 }
 
 // told are the properties of a component by their names.
-func told(c cdx.Component) map[string]string {
+func told(c component) map[string]string {
 	result := map[string]string{}
-	for _, p := range list(c.Properties) {
+	for _, p := range c.Properties {
 		result[p.Name] = p.Value
 	}
 	return result
 }
 
-func occurrence(c cdx.Component) string {
+func occurrence(c component) string {
 	if c.Evidence == nil {
 		return ""
 	}
-	for _, o := range list(c.Evidence.Occurrences) {
+	for _, o := range c.Evidence.Occurrences {
 		return o.Location
 	}
 	return ""
@@ -95,11 +132,4 @@ func digestOf(packageURL string) string {
 		return ""
 	}
 	return version
-}
-
-func list[T any](p *[]T) []T {
-	if p == nil {
-		return nil
-	}
-	return *p
 }

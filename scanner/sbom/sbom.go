@@ -1,12 +1,11 @@
-// Package sbom reads bills of materials that others made, CycloneDX and SPDX
-// JSON, into inventories that can be matched: package URLs tell ecosystem, name
+// Package sbom reads bills of materials that others made, CycloneDX JSON, SPDX
+// JSON and SPDX's tags and values, into inventories that can be matched: package URLs tell ecosystem, name
 // and version, and the distribution whose advisories apply.
 package sbom
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +30,8 @@ const (
 
 // Errors of Read, beside those of package limit.
 var (
-	// ErrFormat says that a document is neither CycloneDX nor SPDX JSON.
-	ErrFormat = errors.New("sbom: neither CycloneDX nor SPDX JSON")
+	// ErrFormat says that a document is neither CycloneDX JSON nor SPDX.
+	ErrFormat = errors.New("sbom: neither CycloneDX JSON nor SPDX 2")
 	// ErrMalformed says that a document is of a known kind and breaks its rules.
 	ErrMalformed = errors.New("sbom: malformed document")
 )
@@ -50,60 +49,68 @@ type Document struct {
 	Problems []inventory.Problem
 
 	unnamed int
+	// most is how many packages there may be.
+	most int
 }
 
-// Read reads a document. It returns ErrFormat, ErrMalformed, an error of package
-// limit, or what the reader returned. Packages without a package URL, or of an
-// ecosystem that is not known here, are problems of the document and no error.
+// Bounds are what a document may cost at most.
+type Bounds struct {
+	// Bytes bounds the document as it is read, Packages what it may list.
+	Bytes    int64
+	Packages int
+	// Mixed keeps packages of several distributions, for a caller who knows which
+	// one counts.
+	Mixed bool
+}
+
+// Read reads a document that somebody chose to scan, within bounds that no honest
+// one meets. See Bounds.Read.
 func Read(r io.Reader) (Document, error) {
-	raw, err := limit.ReadAll(r, "sbom_bytes", maxBytes)
-	if err != nil {
-		return Document{}, fmt.Errorf("sbom: read: %w", err)
+	return Bounds{Bytes: maxBytes, Packages: maxPackages}.Read(r)
+}
+
+// Read reads a document: CycloneDX JSON, SPDX JSON, or SPDX as tags and values. It
+// returns ErrFormat, ErrMalformed, an error of package limit, or what the reader
+// returned. Packages of an ecosystem that is not known here are problems of the
+// document and no error. What it takes in memory grows with the packages that have
+// a package URL and not with the size of the document.
+func (b Bounds) Read(r io.Reader) (Document, error) {
+	in := bufio.NewReader(limit.Reader(r, "sbom_bytes", b.Bytes))
+	if mark, err := in.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
+		_, _ = in.Discard(len(mark)) // it was peeked at
 	}
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	var shape struct {
-		BOMFormat   string `json:"bomFormat"`
-		SPDXVersion string `json:"spdxVersion"`
-		Context     any    `json:"@context"`
+	read := readJSON
+	if head, _ := in.Peek(len(tagValueHead)); string(head) == tagValueHead {
+		read = readTags
 	}
-	if err := json.Unmarshal(raw, &shape); err != nil {
-		return Document{}, fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	var d Document
-	switch {
-	case shape.BOMFormat == "CycloneDX":
-		d, err = readCycloneDX(raw)
-	case strings.HasPrefix(shape.SPDXVersion, "SPDX-2."):
-		d, err = readSPDX(raw)
-	case shape.Context != nil:
-		return Document{}, fmt.Errorf("%w: SPDX 3 is not read yet, SPDX 2 is", ErrFormat)
-	default:
-		return Document{}, ErrFormat
-	}
+	d, err := read(in, b.Packages)
 	if err != nil {
 		return Document{}, err
 	}
-	if err := limit.Check("sbom_packages", maxPackages, int64(len(d.Packages))); err != nil {
-		return Document{}, err
-	}
-	d.settle()
+	d.settle(b.Mixed)
 	return d, nil
 }
 
 // add reads one package. An empty name of a package URL is passed over: it is a
 // file, or the root.
-func (d *Document) add(name, packageURL, path string, source func(*inventory.Package)) {
+func (d *Document) add(name, packageURL, path string, source func(*inventory.Package)) error {
 	if packageURL == "" {
-		return
+		return nil
+	}
+	if err := limit.Check("sbom_packages", int64(d.most), int64(len(d.Packages)+1)); err != nil {
+		return err
 	}
 	l, err := purl.Parse(packageURL)
 	if err != nil {
 		if len(d.Problems) >= maxProblems {
 			d.unnamed++
-			return
+			return nil
 		}
 		d.Problems = append(d.Problems, inventory.Problem{Path: strings.ToValidUTF8(name, "\uFFFD"), Analyzer: "sbom", Reason: err.Error()})
-		return
+		return nil
+	}
+	if sameButForCase(name, l.Package.Name) {
+		l.Package.Name = name
 	}
 	l.Package.Path = strings.TrimPrefix(path, "/")
 	if source != nil {
@@ -116,11 +123,18 @@ func (d *Document) add(name, packageURL, path string, source func(*inventory.Pac
 		l.Package.SourceVersion = ""
 	}
 	d.Packages = append(d.Packages, l)
+	return nil
+}
+
+// sameButForCase reports whether a component's name is that of its package URL.
+// Package URLs lose case and underscores, which some advisories depend on.
+func sameButForCase(name, ofURL string) bool {
+	return strings.EqualFold(strings.ReplaceAll(name, "_", "-"), strings.ReplaceAll(ofURL, "_", "-"))
 }
 
 // settle decides the operating system. Advisories are looked up in one, so the
 // packages of others are left out and named.
-func (d *Document) settle() {
+func (d *Document) settle(mixed bool) {
 	counts := map[inventory.OS]int{}
 	for _, p := range d.Packages {
 		if p.Ecosystem.IsOS() && p.OS.Version != "" {
@@ -135,7 +149,7 @@ func (d *Document) settle() {
 	}
 	foreign := 0
 	d.Packages = slices.DeleteFunc(d.Packages, func(p purl.Located) bool {
-		other := p.Ecosystem.IsOS() && p.OS.Version != "" && p.OS != d.OS
+		other := !mixed && p.Ecosystem.IsOS() && p.OS.Version != "" && p.OS != d.OS
 		if other {
 			foreign++
 		}

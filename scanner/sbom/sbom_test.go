@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 	"github.com/muster-sec/muster/scanner/match"
 	"github.com/muster-sec/muster/scanner/report"
 	"github.com/muster-sec/muster/scanner/sampleimage"
@@ -122,6 +123,23 @@ func TestOtherTools(t *testing.T) {
 			{"name":"aquasecurity:trivy:SrcEpoch","value":"1"}]}`), debian, inventory.Package{Name: "passwd", Version: "1:4.13-1", SourceName: "shadow", SourceVersion: "1:4.14"}},
 		"trivy spdx": {spdx(`{"name":"debian","versionInfo":"12.5","primaryPackagePurpose":"OPERATING-SYSTEM"},{"name":"libc6","sourceInfo":"built package from: glibc 2.36-9",
 			"externalRefs":[{"referenceType":"cpe23Type","referenceLocator":"x"},{"referenceType":"purl","referenceLocator":"pkg:deb/debian/libc6@2.36-9?arch=amd64"}]}`), debian, libc},
+		"trivy spdx with annotations": {spdx(`{"name":"passwd","annotations":[{"comment":"SrcName: shadow"},{"comment":"SrcVersion: 4.14"},{"comment":"FilePath: x"},{"comment":"no value"}],
+			"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:deb/debian/passwd@4.13?distro=debian-12.5"}]}`), debian,
+			inventory.Package{Name: "passwd", Version: "4.13", SourceName: "shadow", SourceVersion: "4.14", Path: "x"}},
+		"tags and values": {"SPDXVersion: SPDX-2.3\nDocumentName: x\nPackageName: libc6\nSPDXID: SPDXRef-1\nPackageVersion: 2.36-9\nPackageSourceInfo: <text>built package from: glibc 2.36-9</text>\n" +
+			"ExternalRef: SECURITY cpe23Type cpe:2.3:a\nExternalRef: PACKAGE-MANAGER purl pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12.5\nPackageComment: <text>two\nlines</text>\n", debian, libc},
+		"tags and values with a system": {"SPDXVersion: SPDX-2.2\nPackageName: debian\nPackageVersion: 12.5\nPrimaryPackagePurpose: OPERATING-SYSTEM\n" +
+			"PackageName: libc6\nPackageSourceInfo: built package from: glibc 2.36-9\nExternalRef: PACKAGE-MANAGER purl pkg:deb/debian/libc6@2.36-9?arch=amd64", debian, libc},
+		"tags and values with files": {"SPDXVersion: SPDX-2.2\nFileName: ./srv/x.jar\nSPDXID: SPDXRef-File-1\nPackageName: g:a\nSPDXID: SPDXRef-P\nExternalRef: PACKAGE-MANAGER purl pkg:maven/g/a@1\nRelationship: SPDXRef-P CONTAINS SPDXRef-File-1\n",
+			inventory.OS{}, inventory.Package{Name: "g:a", Version: "1", Path: "srv/x.jar"}},
+		"files of old": {`{"spdxVersion":"SPDX-2.2","files":[{"SPDXID":"SPDXRef-File-1","fileName":"/srv/x.jar"}],"packages":[{"SPDXID":"p","name":"y","externalRefs":[{"referenceType":"purl","referenceLocator":"nonsense"}]},
+			{"SPDXID":"q","name":"a","hasFiles":["SPDXRef-File-1"],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, inventory.OS{}, inventory.Package{Name: "a", Version: "1", Path: "srv/x.jar"}},
+		"upper case": {cyclonedx(`{"type":"library","name":"github.com/Masterminds/semver","purl":"pkg:golang/github.com/masterminds/semver@v1.5.0"}`),
+			inventory.OS{}, inventory.Package{Name: "github.com/Masterminds/semver", Version: "v1.5.0"}},
+		"a name of its own": {cyclonedx(`{"type":"library","name":"npm:lodash","purl":"pkg:npm/lodash@1"}`), inventory.OS{}, inventory.Package{Name: "lodash", Version: "1"}},
+		"the subject": {`{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":{"type":"application","name":"app","purl":"pkg:npm/app@1"}}}`,
+			inventory.OS{}, inventory.Package{Name: "app", Version: "1"}},
+		"the format last": {`{"metadata":null,"components":[{"name":"a","purl":"pkg:npm/a@1"}],"x":{"y":[{}]},"bomFormat":"CycloneDX"}`, inventory.OS{}, inventory.Package{Name: "a", Version: "1"}},
 		"nested": {cyclonedx(`{"type":"application","name":"app","components":[{"type":"library","name":"lodash","purl":"pkg:npm/lodash@4.17.11",
 			"evidence":{"occurrences":[{"location":"/srv/lodash/package.json"}]}}]}`), inventory.OS{}, inventory.Package{Name: "lodash", Version: "4.17.11", Path: "srv/lodash/package.json"}},
 		"alpine without its name": {cyclonedx(`{"type":"library","name":"musl","purl":"pkg:apk/alpine/musl@1.2.3-r4?distro=3.17.3"}`),
@@ -132,7 +150,7 @@ func TestOtherTools(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if d.OS != c.os || len(d.Packages) != 1 || len(d.Problems) != 0 {
+		if d.OS != c.os || len(d.Packages) != 1 || len(d.Problems) > 1 || len(d.Problems) == 1 && name != "files of old" {
 			t.Errorf("%s: %+v", name, d)
 			continue
 		}
@@ -171,6 +189,14 @@ func TestRefused(t *testing.T) {
 		`{"bomFormat":"CycloneDX","specVersion":"1.5","components":7}`:  sbom.ErrMalformed,
 		`{"spdxVersion":"SPDX-2.3","packages":7}`:                       sbom.ErrMalformed,
 		cyclonedx(deep): sbom.ErrMalformed,
+		cyclonedx("{}"): nil,
+		`{"bomFormat":"CycloneDX","components":[`:               sbom.ErrMalformed,
+		`{"bomFormat":"CycloneDX","components":{"a":[]},"x":1}`: sbom.ErrMalformed,
+		`{"bomFormat":"CycloneDX","components":[{"name":7}]}`:   sbom.ErrMalformed,
+		`{"components":[{"name":7}]}`:                           sbom.ErrFormat,
+		`{"spdxVersion":"SPDX-1.2"}`:                            sbom.ErrFormat,
+		"SPDXVersion: SPDX-1.2\n":                               sbom.ErrFormat,
+		"SPDXVersion: " + strings.Repeat("2", 100_000):          limit.ErrExceeded,
 	} {
 		if _, err := sbom.Read(strings.NewReader(text)); !errors.Is(err, want) {
 			t.Errorf("%.60s: %v, want %v", text, err, want)
@@ -178,7 +204,29 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	two := cyclonedx(`{"name":"a","purl":"pkg:npm/a@1"},{"name":"b","purl":"pkg:npm/b@1"}`)
+	tags := "SPDXVersion: SPDX-2.2\nPackageName: a\nExternalRef: PACKAGE-MANAGER purl pkg:npm/a@1\nPackageName: b\nExternalRef: PACKAGE-MANAGER purl pkg:npm/b@1\n"
+	for _, text := range []string{two, tags} {
+		size := int64(len(text))
+		if d, err := (sbom.Bounds{Bytes: size, Packages: 2}).Read(strings.NewReader(text)); err != nil || len(d.Packages) != 2 {
+			t.Errorf("%.20s: %d packages, %v", text, len(d.Packages), err)
+		}
+		for _, b := range []sbom.Bounds{{Bytes: size - 1, Packages: 2}, {Bytes: size, Packages: 1}} {
+			if _, err := b.Read(strings.NewReader(text)); !errors.Is(err, limit.ErrExceeded) {
+				t.Errorf("%.20s within %+v: %v", text, b, err)
+			}
+		}
+	}
+	mixed := cyclonedx(`{"name":"a","purl":"pkg:deb/debian/a@1?distro=debian-12"},{"name":"b","purl":"pkg:deb/ubuntu/b@1?distro=ubuntu-24.04"}`)
+	if d, err := (sbom.Bounds{Bytes: 1000, Packages: 2, Mixed: true}).Read(strings.NewReader(mixed)); err != nil || len(d.Packages) != 2 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
+	f.Add("SPDXVersion: SPDX-2.2\nFileName: x\nSPDXID: SPDXRef-File\nPackageName: a\nExternalRef: PACKAGE-MANAGER purl pkg:npm/a@1\nRelationship: a CONTAINS SPDXRef-File\n")
 	f.Add(cyclonedx(`{"type":"operating-system","name":"debian","version":"12"},{"type":"library","name":"e","purl":"pkg:deb/debian/e@1?distro=debian-12"}`))
 	f.Add(spdx(`{"name":"libc6","sourceInfo":"built package from: glibc","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/x@1"}]}`))
 	f.Fuzz(func(t *testing.T, text string) {

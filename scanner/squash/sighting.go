@@ -15,11 +15,15 @@ func sightings(layers []inventory.LayerAnalysis) []inventory.PlacedSighting {
 	for i, l := range layers {
 		result = bury(result, l)
 		for _, s := range l.Sightings {
+			// A plain program only takes the bit away from what lies below.
+			if s.Kind == inventory.PlainSighting {
+				continue
+			}
 			result = append(result, inventory.PlacedSighting{Sighting: s, Layer: i})
 		}
 	}
 	result = slices.DeleteFunc(result, func(s inventory.PlacedSighting) bool {
-		return s.Kind == inventory.PlainSighting || s.Kind == inventory.SetIDSighting && s.Deleted
+		return s.Kind == inventory.SetIDSighting && s.Deleted
 	})
 	slices.SortStableFunc(result, func(a, b inventory.PlacedSighting) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Layer, b.Layer))

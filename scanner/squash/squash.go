@@ -18,18 +18,19 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 	visible := map[string][]source{}
 	origins := map[packageAt]int{}
 	inv := inventory.Inventory{Image: image, OS: system(layers), Sources: []inventory.Source{}}
+	inv.Image.Layers = slices.Clone(image.Layers)
+	for i := range inv.Image.Layers {
+		inv.Image.Layers[i].Unpacked = layers[i].Stats.Uncompressed
+	}
 	for i, l := range layers {
 		hide(visible, l)
 		for _, s := range l.Sets {
 			if below := visible[s.Path]; len(below) > 0 && below[0].layer != i {
 				delete(visible, s.Path)
 			}
-			visible[s.Path] = append(visible[s.Path], source{layer: i, set: s.Set})
-			if !s.Set.Ecosystem.IsOS() {
-				continue
-			}
+			visible[s.Path] = append(visible[s.Path], source{layer: i, set: s.Set, claim: s.Claim})
 			for _, p := range s.Set.Packages {
-				at := packageAt{s.Path, p}
+				at := placeOf(p, s.Path, s.Set.Ecosystem)
 				if _, known := origins[at]; !known {
 					origins[at] = i
 				}
@@ -38,6 +39,7 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 		inv.Problems = append(inv.Problems, l.Problems...)
 	}
 	inv.Sightings = sightings(layers)
+	check(visible, inv.OS)
 	sets := map[inventory.SetID]inventory.PackageSet{}
 	for _, path := range slices.Sorted(maps.Keys(visible)) {
 		for _, v := range visible[path] {
@@ -58,23 +60,30 @@ func Squash(image inventory.Image, layers []inventory.LayerAnalysis) (inventory.
 type source struct {
 	layer int
 	set   inventory.PackageSet
+	claim *inventory.Claim
 }
 
-// packageAt is a package in a package database, whichever layer rewrote it.
-type packageAt struct {
-	path string
-	pkg  inventory.Package
+// packageAt is a package where it is declared, whichever layer rewrote that. A
+// package manager may move its database, so its packages have no path.
+type packageAt struct{ path, name, version string }
+
+func placeOf(p inventory.Package, path string, e inventory.Ecosystem) packageAt {
+	if !e.IsOS() {
+		return packageAt{path, p.Name, p.Version}
+	}
+	// Trivy leaves the epoch out, and no package is rebuilt with another one only.
+	if epoch, rest, found := strings.Cut(p.Version, ":"); found && strings.Trim(epoch, "0123456789") == "" {
+		return packageAt{"", p.Name, rest}
+	}
+	return packageAt{"", p.Name, p.Version}
 }
 
 // origins returns nil when every package came with the source's own layer.
 func (s source) origins(path string, first map[packageAt]int) []int {
-	if !s.set.Ecosystem.IsOS() {
-		return nil
-	}
 	result := make([]int, len(s.set.Packages))
 	same := true
 	for i, p := range s.set.Packages {
-		result[i] = first[packageAt{path, p}]
+		result[i] = first[placeOf(p, path, s.set.Ecosystem)]
 		same = same && result[i] == s.layer
 	}
 	if same {
@@ -146,14 +155,14 @@ func system(layers []inventory.LayerAnalysis) inventory.OS {
 }
 
 // rank orders facts by how much they tell. The files of Debian and Red Hat are
-// inherited by every derivative, so any other fact is preferred; Amazon's own
-// file has more to say than its os-release.
+// inherited by every derivative, so any other fact is preferred; the own files of
+// Red Hat and Amazon have more to say than their os-release.
 func rank(f inventory.OSFact) int {
 	switch {
+	case (f.Family == "amazon" || f.Family == "redhat") && strings.HasSuffix(f.Path, "/os-release"):
+		return 2
 	case f.Family == "debian", f.Family == "redhat":
 		return 1
-	case f.Family == "amazon" && strings.HasSuffix(f.Path, "/os-release"):
-		return 2
 	}
 	return 0
 }

@@ -66,7 +66,22 @@ func TestSquash(t *testing.T) {
 		{
 			name:   "deleted and back again",
 			layers: []inventory.LayerAnalysis{{Sets: []inventory.SourceSet{at(a, one)}}, {Whiteouts: []string{a}}, {Sets: []inventory.SourceSet{at(a, one)}}},
-			want:   []inventory.Source{{Set: one.ID(), Path: a, Layer: 2}},
+			want:   []inventory.Source{{Set: one.ID(), Path: a, Layer: 2, Origins: []int{0}}},
+		},
+		{
+			name:   "a copy of the same file, as chown makes it",
+			layers: []inventory.LayerAnalysis{{}, {Sets: []inventory.SourceSet{at(a, one)}}, {Sets: []inventory.SourceSet{at(a, one)}}},
+			want:   []inventory.Source{{Set: one.ID(), Path: a, Layer: 2, Origins: []int{1}}},
+		},
+		{
+			name: "a package database that moved, with an epoch",
+			layers: []inventory.LayerAnalysis{
+				{Sets: []inventory.SourceSet{at("var/lib/rpm/Packages", set(inventory.Rpm, "bash@1:4-1"))}},
+				{Sets: []inventory.SourceSet{at("usr/lib/sysimage/rpm/rpmdb.sqlite", set(inventory.Rpm, "bash@4-1"))}, Whiteouts: []string{"var/lib/rpm"}},
+			},
+			want: []inventory.Source{{
+				Set: set(inventory.Rpm, "bash@4-1").ID(), Path: "usr/lib/sysimage/rpm/rpmdb.sqlite", Layer: 1, Origins: []int{0},
+			}},
 		},
 		{
 			name:   "an empty source hides what lies below",
@@ -119,6 +134,12 @@ func TestSystem(t *testing.T) {
 		{"only repositories", [][]inventory.OSFact{{repositories}}, inventory.OS{Family: "alpine", Version: "3.17", Repository: "3.17"}},
 		{"extended maintenance", [][]inventory.OSFact{{debian, ubuntu}, {esm}}, inventory.OS{Family: "ubuntu", Version: "18.04", Extended: true}},
 		{"what is not ours", [][]inventory.OSFact{{debian, repositories, esm}}, inventory.OS{Family: "debian", Version: "12.5"}},
+		{"red hat's own file says more", [][]inventory.OSFact{{{Path: "etc/os-release", Family: "redhat", Version: "8.1"},
+			{Path: "etc/redhat-release", Family: "redhat", Version: "8.4"}}}, inventory.OS{Family: "redhat", Version: "8.4"}},
+		{"red hat by os-release only", [][]inventory.OSFact{{{Path: "usr/lib/os-release", Family: "redhat", Version: "8.1"}}},
+			inventory.OS{Family: "redhat", Version: "8.1"}},
+		{"echo has Debian's file too", [][]inventory.OSFact{{debian, {Path: "etc/os-release", Family: "echo", Version: "1"}}},
+			inventory.OS{Family: "echo", Version: "1"}},
 		{"upgraded in an upper layer", [][]inventory.OSFact{{debian}, {{Path: "etc/debian_version", Family: "debian", Version: "13.0"}}},
 			inventory.OS{Family: "debian", Version: "13.0"}},
 	} {

@@ -31,7 +31,8 @@ type Advisory struct {
 	FixedVersion, AffectedVersion string
 	// The ranges of versions of a language's package.
 	VulnerableVersions, PatchedVersions, UnaffectedVersions []string
-	// DataSource is where the bucket comes from, nil if it does not say.
+	// DataSource is where the bucket comes from, nil if it does not say. It is
+	// shared.
 	DataSource *types.DataSource
 }
 
@@ -75,10 +76,7 @@ func (db *DB) Advisories(bucket, pkg string) ([]Advisory, error) {
 		if advisories == nil {
 			return nil
 		}
-		var source *types.DataSource
-		if s, ok := db.sources[bucket]; ok {
-			source = &s
-		}
+		source := db.sources[bucket]
 		return advisories.ForEach(func(id, value []byte) error {
 			if len(value) == 0 {
 				return nil

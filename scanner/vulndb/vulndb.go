@@ -50,7 +50,7 @@ type DB struct {
 	metadata Metadata
 	revision string
 	buckets  []string
-	sources  map[string]types.DataSource
+	sources  map[string]*types.DataSource
 }
 
 // Open opens the database file at path after looking through all of it for
@@ -85,7 +85,7 @@ func openFile(f *os.File) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{metadata: metadata, revision: revision, sources: map[string]types.DataSource{}}
+	db := &DB{metadata: metadata, revision: revision, sources: map[string]*types.DataSource{}}
 	err = guard(func() (err error) {
 		// bbolt maps the very file that was checked, whatever the path names by now.
 		same := func(string, int, fs.FileMode) (*os.File, error) { return f, nil }
@@ -147,8 +147,8 @@ func (db *DB) readDirectory() error {
 			return fmt.Errorf("%w: bucket %q or %q is missing", ErrSchema, sourceBucket, detailBucket)
 		}
 		err := sources.ForEach(func(name, value []byte) error {
-			var source types.DataSource
-			if err := json.Unmarshal(value, &source); err != nil {
+			source := &types.DataSource{}
+			if err := json.Unmarshal(value, source); err != nil {
 				return fmt.Errorf("%w: data source of %s: %w", ErrSchema, name, err)
 			}
 			db.sources[string(name)] = source

@@ -2,6 +2,7 @@ package words_test
 
 import (
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,4 +24,18 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
 	}
+}
+
+func FuzzSplit(f *testing.F) {
+	f.Add(`-X 'a.b=c d' "" x="y z"w`)
+	f.Add(`'never closed " at all`)
+	f.Fuzz(func(t *testing.T, text string) {
+		letters := 0
+		for _, word := range words.Split(text) {
+			letters += utf8.RuneCountInString(word)
+		}
+		if letters > utf8.RuneCountInString(text) {
+			t.Errorf("%d letters of %q", letters, text)
+		}
+	})
 }

@@ -6,12 +6,14 @@ import (
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/analyze/apk"
 	"github.com/muster-sec/muster/scanner/analyze/binary"
+	"github.com/muster-sec/muster/scanner/analyze/bottlerocket"
 	"github.com/muster-sec/muster/scanner/analyze/cargo"
 	"github.com/muster-sec/muster/scanner/analyze/composer"
 	"github.com/muster-sec/muster/scanner/analyze/conda"
 	"github.com/muster-sec/muster/scanner/analyze/dpkg"
 	"github.com/muster-sec/muster/scanner/analyze/gem"
 	"github.com/muster-sec/muster/scanner/analyze/jar"
+	"github.com/muster-sec/muster/scanner/analyze/julia"
 	"github.com/muster-sec/muster/scanner/analyze/npm"
 	"github.com/muster-sec/muster/scanner/analyze/nuget"
 	"github.com/muster-sec/muster/scanner/analyze/osrelease"
@@ -35,6 +37,7 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		apk.Analyzer{},
 		dpkg.Analyzer{},
 		rpm.Analyzer{},
+		bottlerocket.Analyzer{},
 		redhat.Analyzer{},
 		npm.Analyzer{},
 		python.Analyzer{},
@@ -44,7 +47,8 @@ func WithIndex(index jar.Index) []analyze.Analyzer {
 		composer.Analyzer{},
 		nuget.Analyzer{},
 		cargo.Analyzer{},
-		sbomfile.Analyzer{},
+		julia.Analyzer{},
+		sbomfile.Packages{},
 		conda.Analyzer{},
 	}
 }
@@ -55,3 +59,6 @@ func Secrets() []analyze.Analyzer { return []analyze.Analyzer{secret.New()} }
 
 // SetIDs returns the analyzers that look for files with set-id bits.
 func SetIDs() []analyze.Analyzer { return []analyze.Analyzer{setid.Analyzer{}} }
+
+// SBOMs returns the analyzers that name the bills of materials in an image.
+func SBOMs() []analyze.Analyzer { return []analyze.Analyzer{sbomfile.Analyzer{}} }

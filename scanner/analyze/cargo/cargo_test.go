@@ -1,4 +1,4 @@
-package cargo_test
+package cargo
 
 import (
 	"errors"
@@ -8,123 +8,151 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-sec/muster/scanner/analyze"
-	"github.com/muster-sec/muster/scanner/analyze/cargo"
 	"github.com/muster-sec/muster/scanner/limit"
 )
 
-const lock = `version = 3
-
+const (
+	lockFile = `version = 3
 [[package]]
 name = "app"
 version = "0.1.0"
-dependencies = ["regex", "tempfile", "time 0.1.45"]
-
+dependencies = ["regex 1.7.3", "tempfile", "libc"]
 [[package]]
-name = "regex"
-version = "1.5.4"
+name = "aho-corasick"
+version = "0.7.20"
 dependencies = ["memchr"]
-
+[[package]]
+name = "libc"
+version = "0.2.140"
 [[package]]
 name = "memchr"
-version = "2.4.0"
-
+version = "2.5.0"
+[[package]]
+name = "regex"
+version = "1.7.3"
+dependencies = ["aho-corasick 0.7.20 (registry+https://github.com/rust-lang/crates.io-index)"]
+[[package]]
+name = "regex"
+version = "0.9.0"
 [[package]]
 name = "tempfile"
-version = "3.2.0"
-dependencies = ["rand 0.8.4 (registry+https://github.com/rust-lang/crates.io-index)"]
-
-[[package]]
-name = "rand"
-version = "0.8.4"
-
-[[package]]
-name = "time"
-version = "0.1.45"
-
-[[package]]
-name = "time"
-version = "0.3.9"
+version = "3.4.0"
+dependencies = ["libc", "unheard of by anybody else"]
 `
+	everything = "aho-corasick@0.7.20 app@0.1.0 libc@0.2.140 memchr@2.5.0 regex@0.9.0 regex@1.7.3 tempfile@3.4.0"
+	head       = "[package]\nname = \"app\"\nversion = \"0.1.0\"\n"
+)
 
-const manifest = `[package]
-name = "app"
-version = "0.1.0"
-
-[dependencies]
-regex = "1.5"
-time = {version = "0.1", features = ["x"]}
-
-[dev-dependencies]
-tempfile = "3"
-`
-
-// read gives the packages by the path of their lock file.
-func read(t testing.TB, files ...[2]string) (map[string][]string, error) {
+// read returns the packages of each lock file, and how many files could not be read.
+func read(t *testing.T, files map[string]string, order ...string) (map[string]string, int) {
 	t.Helper()
-	run := cargo.Analyzer{}.Begin()
-	var problem error
-	for _, f := range files {
-		if !(cargo.Analyzer{}).Required(analyze.File{Path: f[0]}) {
-			t.Fatalf("%s is not wanted", f[0])
+	r := Analyzer{}.Begin()
+	problems := 0
+	for _, name := range order {
+		f := analyze.File{Path: name, Size: int64(len(files[name]))}
+		if !(Analyzer{}).Required(f) {
+			t.Errorf("%s is not wanted", name)
 		}
-		if err := run.Read(analyze.File{Path: f[0]}, strings.NewReader(f[1])); err != nil {
-			problem = err
+		if err := r.Read(f, strings.NewReader(files[name])); err != nil {
+			problems++
 		}
 	}
-	found := map[string][]string{}
-	for _, s := range run.Result().Sets {
-		found[s.Path] = []string{}
+	got := map[string]string{}
+	for _, s := range r.Result().Sets {
+		var words []string
 		for _, p := range s.Set.Packages {
-			found[s.Path] = append(found[s.Path], p.Name+" "+p.Version)
+			words = append(words, p.Name+"@"+p.Version)
 		}
+		got[s.Path] = strings.Join(words, " ")
 	}
-	return found, problem
+	return got, problems
 }
 
-func TestCargo(t *testing.T) {
+func TestDependencies(t *testing.T) {
 	t.Parallel()
-	all := []string{"app 0.1.0", "memchr 2.4.0", "rand 0.8.4", "regex 1.5.4", "tempfile 3.2.0", "time 0.1.45", "time 0.3.9"}
-	toRun := []string{"app 0.1.0", "memchr 2.4.0", "regex 1.5.4", "time 0.1.45"}
-	for name, tt := range map[string]struct {
-		files []([2]string)
-		want  map[string][]string
-	}{
-		"a lock file alone":   {[][2]string{{"srv/Cargo.lock", lock}}, map[string][]string{"srv/Cargo.lock": all}},
-		"with its manifest":   {[][2]string{{"srv/Cargo.toml", manifest}, {"srv/Cargo.lock", lock}}, map[string][]string{"srv/Cargo.lock": toRun}},
-		"manifest of another": {[][2]string{{"opt/Cargo.toml", manifest}, {"srv/Cargo.lock", lock}}, map[string][]string{"srv/Cargo.lock": all}},
-		"a workspace": {[][2]string{
-			{"Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n[workspace.package]\nversion = \"0.1.0\"\n"},
-			{"crates/app/Cargo.toml", "[package]\nname = \"app\"\nversion = {workspace = true}\n[target.'cfg(unix)'.dependencies]\nregex = \"^1.5\"\n"},
-			{"Cargo.lock", lock},
-		}, map[string][]string{"Cargo.lock": {"app 0.1.0", "memchr 2.4.0", "regex 1.5.4"}}},
-		"nothing in it": {[][2]string{{"Cargo.lock", ""}}, map[string][]string{"Cargo.lock": {}}},
+	const needed = "aho-corasick@0.7.20 app@0.1.0 memchr@2.5.0 regex@1.7.3"
+	for name, c := range map[string]struct{ manifest, want string }{
+		"tests are left out":     {head + "[dependencies]\nregex = \"1.7\"\n[dev-dependencies]\ntempfile = \"3\"\n", needed},
+		"a table":                {head + "[dependencies.regex]\nversion = \"1.7.3\"\nfeatures = []\n", needed},
+		"an exact version":       {head + "[dependencies]\nregex = \"=0.9.0\"\n", "app@0.1.0 regex@0.9.0"},
+		"a wildcard":             {head + "[dependencies]\nregex = \"0.*\"\n", "app@0.1.0 regex@0.9.0"},
+		"no version fits":        {head + "[dependencies]\nregex = \"7\"\n", "app@0.1.0"},
+		"no version is a number": {head + "[dependencies]\nregex = \"x y\"\n", "app@0.1.0"},
+		"from a folder":          {head + "[dependencies]\nregex = { path = \"../regex\" }\n", "app@0.1.0"},
+		"for a platform":         {head + "[target.'cfg(unix)'.dependencies]\nlibc = \"0.2\"\n", "app@0.1.0 libc@0.2.140"},
+		"of the workspace":       {head + "[workspace.dependencies]\nlibc = \"0.2\"\n", "app@0.1.0 libc@0.2.140"},
+		"the workspace decides": {head + "[dependencies]\nlibc = { workspace = true }\n[workspace.dependencies]\nlibc = \"0.2\"\n",
+			"app@0.1.0 libc@0.2.140"},
+		"a workspace's version": {"[package]\nname = \"app\"\nversion.workspace = true\n[workspace.package]\nversion = \"0.1.0\"\n", "app@0.1.0"},
+		"a version of no kind":  {"[package]\nname = \"app\"\nversion = 1\n", ""},
+		"nothing":               {"", ""},
+		"nonsense":              {"[", everything},
+		"deep":                  {"a = " + strings.Repeat("[", 400_000), everything},
+		"long":                  {strings.Repeat(" ", maxManifestBytes+1), everything},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := read(t, tt.files...)
-			if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
+		files := map[string]string{"srv/Cargo.lock": lockFile, "srv/Cargo.toml": c.manifest}
+		for _, order := range [][]string{{"srv/Cargo.lock", "srv/Cargo.toml"}, {"srv/Cargo.toml", "srv/Cargo.lock"}} {
+			got, problems := read(t, files, order...)
+			if diff := cmp.Diff(map[string]string{"srv/Cargo.lock": c.want}, got); diff != "" {
+				t.Errorf("%s, %v (-want +got):\n%s", name, order, diff)
 			}
-		})
-	}
-	if got, err := read(t, [2]string{"Cargo.lock", "[[package"}); err == nil || len(got["Cargo.lock"]) != 0 {
-		t.Errorf("broken: %v, %v", got, err)
-	}
-	if got, err := read(t, [2]string{"Cargo.toml", "[package"}, [2]string{"Cargo.lock", lock}); err == nil || len(got["Cargo.lock"]) != len(all) {
-		t.Errorf("a broken manifest hides crates: %v, %v", got, err)
-	}
-	for _, other := range []string{"Cargo.lock.bak", "xCargo.lock", "cargo.lock"} {
-		if (cargo.Analyzer{}).Required(analyze.File{Path: "a/" + other}) {
-			t.Errorf("%s is wanted", other)
+			if unread := c.want == everything; (problems > 0) != unread {
+				t.Errorf("%s: %d problems", name, problems)
+			}
 		}
+	}
+}
+
+func TestLock(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, want string
+		problems   int
+	}{
+		"alone":    {lockFile, everything, 0},
+		"nameless": {"[[package]]\nversion = \"1\"\n", "", 0},
+		"nonsense": {"package = 7", "", 1},
+		"deep":     {"a = " + strings.Repeat("[", 400_000), "", 1},
+		"long":     {strings.Repeat(" ", maxLockBytes+1), "", 1},
+	} {
+		got, problems := read(t, map[string]string{"Cargo.lock": c.text}, "Cargo.lock")
+		if diff := cmp.Diff(map[string]string{"Cargo.lock": c.want}, got); diff != "" || problems != c.problems {
+			t.Errorf("%s: %d problems (-want +got):\n%s", name, problems, diff)
+		}
+	}
+}
+
+func TestWorkspace(t *testing.T) {
+	t.Parallel()
+	const root = "[workspace]\nmembers = [\"core\", \"tools/*\", \"missing\", \"[\"]\n[workspace.package]\nversion = \"0.1.0\"\n"
+	files := map[string]string{
+		"srv/Cargo.lock":         lockFile,
+		"srv/Cargo.toml":         root,
+		"srv/core/Cargo.toml":    "[package]\nname = \"app\"\n[dependencies]\nlibc = \"0.2\"\n",
+		"srv/tools/x/Cargo.toml": "[package]\nname = \"x\"\nversion = \"1.0.0\"\n[dependencies]\nlibc = \"7\"\nmemchr = \"2.5\"\n",
+		"other/Cargo.toml":       "[dependencies]\nregex = \"1\"\n",
+	}
+	order := []string{"srv/Cargo.lock", "srv/Cargo.toml", "srv/core/Cargo.toml", "srv/tools/x/Cargo.toml", "other/Cargo.toml"}
+	got, problems := read(t, files, order...)
+	if diff := cmp.Diff(map[string]string{"srv/Cargo.lock": "app@0.1.0 libc@0.2.140 memchr@2.5.0"}, got); diff != "" || problems != 0 {
+		t.Errorf("%d problems (-want +got):\n%s", problems, diff)
+	}
+	// A workspace of more members than anybody has is not taken apart.
+	files["srv/Cargo.toml"] = "[workspace]\nmembers = [" + strings.Repeat("\"*\",", 100_000) + "]\n"
+	for range 30 {
+		order = append(order, strings.Repeat("x/", len(order))+"Cargo.toml")
+	}
+	got, _ = read(t, files, order...)
+	if diff := cmp.Diff(map[string]string{"srv/Cargo.lock": everything}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(lock, manifest)
-	f.Add("[[package]]\nname = 1", "[workspace]\nmembers = [\"[\"]")
+	f.Add(lockFile, head+"[dependencies]\nregex = \"1.7\"\n[workspace]\nmembers = [\"*\"]\n")
+	f.Add("[[package]]\nname = \"a\"\ndependencies = [\"a\"]\n", "[dependencies]\na = \"*\"\n")
 	f.Fuzz(func(t *testing.T, lock, manifest string) {
-		_, _ = read(t, [2]string{"a/Cargo.lock", lock}, [2]string{"a/Cargo.toml", manifest})
+		read(t, map[string]string{"Cargo.lock": lock, "Cargo.toml": manifest}, "Cargo.lock", "Cargo.toml")
 	})
 }
 
@@ -133,13 +161,13 @@ func FuzzRead(f *testing.F) {
 func TestDeepDocuments(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"arrays": "a = " + strings.Repeat("[", 1<<20),
-		"keys":   "dependencies." + strings.Repeat("a.", 1<<19) + "a = 1",
-		"header": "[dependencies." + strings.Repeat("a.", 1<<19) + "a]",
+		"arrays": "a = " + strings.Repeat("[", 1<<19),
+		"keys":   "dependencies." + strings.Repeat("a.", 1<<18) + "a = 1",
+		"header": "[dependencies." + strings.Repeat("a.", 1<<18) + "a]",
 		"tables": "a = " + strings.Repeat("{a=", 1<<18),
 	} {
 		for _, file := range []string{"app/Cargo.lock", "app/Cargo.toml"} {
-			run := cargo.Analyzer{}.Begin()
+			run := Analyzer{}.Begin()
 			if err := run.Read(analyze.File{Path: file}, strings.NewReader(text)); !errors.Is(err, limit.ErrExceeded) {
 				t.Errorf("%s in %s: %v, want a limit", name, file, err)
 			}

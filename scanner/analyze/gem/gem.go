@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"regexp"
 	"strings"
 
@@ -25,6 +24,8 @@ const (
 var errIncomplete = errors.New("gem: specification without name or version")
 
 var (
+	// specification is open at its end, for "x.gemspec.bak".
+	specification = regexp.MustCompile(`/specifications/.+\.gemspec`)
 	blockVariable = regexp.MustCompile(`\|(.*)\|`)
 	assignedWord  = regexp.MustCompile(`\.(?:name|version)\s*=\s*(\S+)`)
 )
@@ -38,11 +39,11 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "gem" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 1 }
+func (Analyzer) Version() int { return 2 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool {
-	return path.Ext(f.Path) == ".gemspec" && strings.Contains(f.Path, "/specifications/")
+	return specification.MatchString(f.Path)
 }
 
 // Begin implements analyze.Analyzer.
@@ -70,7 +71,9 @@ func parse(body io.Reader) (inventory.Package, error) {
 	lines.Buffer(nil, maxLine)
 	var p inventory.Package
 	var variable string
-	for lines.Scan() && (p.Name == "" || p.Version == "") {
+	var license string
+	// What is assigned last counts, but nothing after a license that comes last.
+	for lines.Scan() && (p.Name == "" || p.Version == "" || license == "") {
 		line := strings.TrimSpace(lines.Text())
 		if strings.Contains(line, "Gem::Specification.new") {
 			if m := blockVariable.FindStringSubmatch(line); m != nil {
@@ -83,6 +86,8 @@ func parse(body io.Reader) (inventory.Package, error) {
 			p.Name = assigned(line)
 		case strings.HasPrefix(line, variable+".version"):
 			p.Version = assigned(line)
+		case strings.HasPrefix(line, variable+".license"):
+			_, license, _ = strings.Cut(line, "=")
 		}
 	}
 	if p.Name != "" && p.Version != "" {

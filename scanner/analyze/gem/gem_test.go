@@ -25,8 +25,10 @@ func TestParse(t *testing.T) {
 		want    inventory.Package
 		problem bool
 	}{
-		"installed":           {text: rack, want: inventory.Package{Name: "rack", Version: "2.0.1"}},
-		"single quotes":       {text: "Gem::Specification.new do |spec|\nspec.name='a'\nspec.version   = '1'\nend", want: inventory.Package{Name: "a", Version: "1"}},
+		"installed":     {text: rack, want: inventory.Package{Name: "rack", Version: "2.0.1"}},
+		"single quotes": {text: "Gem::Specification.new do |spec|\nspec.name='a'\nspec.version   = '1'\nend", want: inventory.Package{Name: "a", Version: "1"}},
+		"assigned twice": {text: "Gem::Specification.new do |s|\ns.name='a'\ns.version='1'\ns.version='2'\ns.license='MIT'\ns.version='3'\nend",
+			want: inventory.Package{Name: "a", Version: "2"}},
 		"no version":          {text: "Gem::Specification.new do |s|\ns.name='a'\n", problem: true},
 		"before the block":    {text: "s.name='a'\ns.version='1'\n", problem: true},
 		"another variable":    {text: "Gem::Specification.new do |s|\nx.name='a'\nx.version='1'\n", problem: true},
@@ -60,6 +62,9 @@ func TestEveryFileMakesASet(t *testing.T) {
 	}
 	if got := len(r.Result().Sets); got != 2 {
 		t.Errorf("%d sets, want 2", got)
+	}
+	if !(Analyzer{}).Required(analyze.File{Path: "a/specifications/rack.gemspec.bak"}) {
+		t.Error("Trivy reads copies of specifications too")
 	}
 	if (Analyzer{}).Required(analyze.File{Path: "src/rack.gemspec"}) {
 		t.Error("a gemspec in a source folder is not an installed gem")

@@ -21,7 +21,8 @@ const (
 	// maxUnpacked bounds what is unpacked out of one file of a layer, however
 	// often its directory names the same bytes.
 	maxUnpacked = 512 << 20
-	// maxProperties bounds a pom.properties, maxManifest a manifest.
+	// maxProperties bounds a pom.properties, maxManifest the main section of a
+	// manifest: signed archives have one more section for each file.
 	maxProperties = 64 << 10
 	maxManifest   = 1 << 20
 	// maxFound bounds the artifacts of one file of a layer.
@@ -38,7 +39,8 @@ type archive struct {
 	// scratch is the memory for nested archives that is not in use.
 	scratch  []byte
 	unpacked int64
-	// problem is a nested archive that could not be read; the others count.
+	// problem is a nested archive or a description that could not be read; the
+	// others count.
 	problem error
 }
 
@@ -80,7 +82,7 @@ func (a *archive) read(name string, data []byte, depth int) error {
 func (a *archive) entry(name string, data []byte, entry *zip.File, depth int, c *content) error {
 	switch base := path.Base(entry.Name); {
 	case base == "pom.properties":
-		text, err := a.text(entry, maxProperties)
+		text, err := a.text(entry, maxProperties, limit.ReadAll)
 		if err != nil {
 			return err
 		}
@@ -92,7 +94,7 @@ func (a *archive) entry(name string, data []byte, entry *zip.File, depth int, c 
 		c.own = c.own || file.ArtifactID == artifact.ArtifactID && file.Version == artifact.Version
 		return a.add(artifact, name)
 	case base == "MANIFEST.MF":
-		text, err := a.text(entry, maxManifest)
+		text, err := a.text(entry, maxManifest, readMainSection)
 		if err != nil {
 			return err
 		}
@@ -156,16 +158,18 @@ func (a *archive) nested(name string, data []byte, entry *zip.File, depth int) e
 	return err
 }
 
-// text unpacks a small file.
-func (a *archive) text(entry *zip.File, max int64) (text string, err error) {
+// text unpacks a small file. One that cannot be read is a problem, and an empty
+// text: the archive may say in another what it is.
+func (a *archive) text(entry *zip.File, max int64, read func(io.Reader, string, int64) ([]byte, error)) (string, error) {
 	body, err := entry.Open()
 	if err != nil {
-		return "", fmt.Errorf("jar: %.200s: %w", entry.Name, err)
+		a.problem = fmt.Errorf("%.200s: %w", entry.Name, err)
+		return "", nil
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	raw, err := limit.ReadAll(body, "java_metadata_bytes", max)
-	if err != nil {
-		return "", fmt.Errorf("jar: %.200s: %w", entry.Name, err)
+	raw, err := read(body, "java_metadata_bytes", max)
+	if err = errors.Join(err, body.Close()); err != nil {
+		a.problem = fmt.Errorf("%.200s: %w", entry.Name, err)
+		return "", a.charge(max) // it may have cost as much
 	}
 	return string(raw), a.charge(int64(len(raw)))
 }

@@ -62,7 +62,7 @@ func (a Analyzer) Name() string {
 }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 1 }
+func (Analyzer) Version() int { return 2 }
 
 // Streams implements analyze.Streamer.
 func (Analyzer) Streams() bool { return true }

@@ -5,14 +5,18 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/limit"
 )
 
 // file is an entry of an archive made for a test.
@@ -130,6 +134,9 @@ func TestRead(t *testing.T) {
 		"own pom.properties beats the manifest": {path: "lib/a-1.jar",
 			data: archiveOf(t, pom("g", "a", "1"), manifestFile("Implementation-Title: a", "Implementation-Version: 1", "Implementation-Vendor: V")),
 			want: []string{"g:a 1"}},
+		"a manifest of many sections": {path: "x.jar", want: []string{"log4j:log4j 1.2.17"}, data: archiveOf(t, file{name: "META-INF/MANIFEST.MF",
+			text: "Implementation-Title: log4j\r\nImplementation-Version: 1.2.17\r\nImplementation-Vendor-Id: log4j\r\n\r\n" +
+				strings.Repeat("Name: a/b.class\r\nSHA-256-Digest: x\r\n\r\n", 50_000)})},
 		"a nested path that leads out": {path: "lib/a.jar", data: archiveOf(t, file{name: "../../b.jar", text: gson})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,13 +161,14 @@ func TestManifest(t *testing.T) {
 		text string
 		want Artifact
 	}{
-		"folded":         {"Implementation-Vendor-Id: a\r\n b\r\nImplementation-Title: t\r\nImplementation-Version: 1\r\n", Artifact{"ab", "t", "1"}},
-		"symbolic name":  {"Bundle-SymbolicName: com.x.core.data\nBundle-Name: data\nBundle-Version: 2\n", Artifact{"com.x.core", "data", "2"}},
-		"no dot":         {"Bundle-SymbolicName: data\nBundle-Name: n\nBundle-Version: 2\n", Artifact{"data", "n", "2"}},
-		"translated":     {"Specification-Vendor: v\nBundle-Name: %name\nSpecification-Title: t\nSpecification-Version: 3\n", Artifact{"v", "t", "3"}},
-		"lone returns":   {"Specification-Vendor: v\rSpecification-Title: t\rSpecification-Version: 3\r", Artifact{"v", "t", "3"}},
-		"second section": {"A: b\n\nImplementation-Title: t\n", Artifact{}},
-		"nothing":        {"", Artifact{}},
+		"folded":              {"Implementation-Vendor-Id: a\r\n b\r\nImplementation-Title: t\r\nImplementation-Version: 1\r\n", Artifact{"ab", "t", "1"}},
+		"symbolic name":       {"Bundle-SymbolicName: com.x.core.data\nBundle-Name: data\nBundle-Version: 2\n", Artifact{"com.x.core", "data", "2"}},
+		"no dot":              {"Bundle-SymbolicName: data\nBundle-Name: n\nBundle-Version: 2\n", Artifact{"data", "n", "2"}},
+		"translated":          {"Specification-Vendor: v\nBundle-Name: %name\nSpecification-Title: t\nSpecification-Version: 3\n", Artifact{"v", "t", "3"}},
+		"lone returns":        {"Specification-Vendor: v\rSpecification-Title: t\rSpecification-Version: 3\r", Artifact{"v", "t", "3"}},
+		"an empty line first": {"\nImplementation-Title: t\n", Artifact{}},
+		"second section":      {"A: b\n\nImplementation-Title: t\n", Artifact{}},
+		"nothing":             {"", Artifact{}},
 	} {
 		if diff := cmp.Diff(tt.want, parseManifest(tt.text).artifact()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -199,6 +207,49 @@ func TestHostile(t *testing.T) {
 				t.Errorf("no error, found %d", len(found))
 			}
 		})
+	}
+}
+
+// TestBrokenDescription has one description that cannot be read and one that can.
+func TestBrokenDescription(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []file{
+		{name: "META-INF/MANIFEST.MF", text: strings.Repeat("x", maxManifest+1)}, {name: "a/pom.properties", text: strings.Repeat("x", maxProperties+1)},
+	} {
+		got, err := read(t, Analyzer{}, "lib/a-1.jar", archiveOf(t, broken, pom("g", "a", "1")))
+		if !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("%s: %v", broken.name, err)
+		}
+		if diff := cmp.Diff([]string{"g:a 1"}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", broken.name, diff)
+		}
+	}
+	// What was unpacked in vain counts too.
+	a := &archive{unpacked: maxUnpacked - maxManifest}
+	bomb := archiveOf(t, file{name: "MANIFEST.MF", text: strings.Repeat("x", maxManifest+1)}, file{name: "a/MANIFEST.MF", text: "A: b"})
+	if err := a.read("a.jar", []byte(bomb), 0); !errors.Is(err, limit.ErrExceeded) {
+		t.Errorf("many bombs: %v", err)
+	}
+}
+
+func TestMainSection(t *testing.T) {
+	t.Parallel()
+	rest := strings.Repeat("Name: x\n", 10_000)
+	for _, end := range []string{"\n\n", "\r\n\r\n", "\r\r"} {
+		for _, long := range []int{0, 4093, 4094, 4095, 4096, 9000} {
+			main := "A: " + strings.Repeat("b", long)
+			for name, r := range map[string]io.Reader{
+				"whole": strings.NewReader(main + end + rest), "byte by byte": iotest.OneByteReader(strings.NewReader(main + end + rest)),
+			} {
+				got, err := readMainSection(r, "x", 16<<10)
+				if err != nil || len(parseManifest(string(got))["A"]) != long {
+					t.Errorf("%q after %d, %s: %d bytes, %v", end, long, name, len(got), err)
+				}
+			}
+		}
+	}
+	if _, err := readMainSection(strings.NewReader(rest), "x", 16<<10); !errors.Is(err, limit.ErrExceeded) {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,14 @@
 package jar
 
-import "strings"
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/muster-sec/muster/scanner/limit"
+)
 
 // parseProperties reads a pom.properties, lines of "key=value".
 func parseProperties(text string) Artifact {
@@ -19,6 +27,36 @@ func parseProperties(text string) Artifact {
 	return a
 }
 
+// readMainSection reads a manifest up to its first empty line or a little further.
+// It fails when there is none within that many bytes.
+func readMainSection(r io.Reader, name string, most int64) ([]byte, error) {
+	const step = 4 << 10
+	var text []byte
+	bounded := limit.Reader(r, name, most)
+	for {
+		text = slices.Grow(text, step)
+		n, err := bounded.Read(text[len(text) : len(text)+step])
+		// The line may have begun at the end of what was read before.
+		from := max(0, len(text)-2)
+		text = text[:len(text)+n]
+		if hasEmptyLine(text[from:]) || errors.Is(err, io.EOF) {
+			return text, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func hasEmptyLine(text []byte) bool {
+	for _, end := range []string{"\n\n", "\n\r", "\r\r"} {
+		if bytes.Contains(text, []byte(end)) {
+			return true
+		}
+	}
+	return false
+}
+
 // manifest is the main section of a MANIFEST.MF, by attribute.
 type manifest map[string]string
 
@@ -28,6 +66,9 @@ type manifest map[string]string
 func parseManifest(text string) manifest {
 	m := manifest{}
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	if strings.HasPrefix(text, "\n") {
+		return m
+	}
 	main, _, _ := strings.Cut(text, "\n\n")
 	main = strings.ReplaceAll(main, "\n ", "")
 	for line := range strings.SplitSeq(main, "\n") {

@@ -1,6 +1,6 @@
-// Package nuget reads what lists the libraries of .NET applications: the
-// *.deps.json beside them, and where their source lies in an image, the files that
-// name or lock versions (packages.lock.json, packages.config, *packages.props).
+// Package nuget reads what tells the libraries of .NET applications: the
+// *.deps.json files that lie beside them, and the files in which projects pin
+// them (packages.lock.json, packages.config, *Packages.props).
 package nuget
 
 import (
@@ -21,7 +21,7 @@ const maxBytes = 4 << 20
 // runtimePack is what the SDK puts before the name of the bundled runtime.
 const runtimePack = "runtimepack."
 
-// Analyzer recognises the files by their names.
+// Analyzer recognises the files of .NET applications and projects.
 type Analyzer struct{}
 
 var _ analyze.Analyzer = Analyzer{}
@@ -35,7 +35,7 @@ func (Analyzer) Version() int { return 2 }
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool { return parserOf(f.Path) != nil }
 
-// parserOf is how to read a file, nil for one that is none of ours.
+// parserOf returns what reads a file, nil for one of another kind.
 func parserOf(file string) func(io.Reader) ([]inventory.Package, error) {
 	switch name := path.Base(file); {
 	case strings.HasSuffix(name, ".deps.json"):

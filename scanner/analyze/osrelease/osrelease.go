@@ -26,7 +26,9 @@ const maxBytes = 1 << 20
 // errMixed is reported for a list of repositories of several distributions.
 var errMixed = errors.New("osrelease: repositories of different distributions")
 
-var repositoryURL = regexp.MustCompile(`^\s*(?:@\S+\s+)?(?:https?|ftp)://[0-9A-Za-z.:-]+/([A-Za-z]+)/v?([0-9A-Za-z_.-]+)/`)
+// repositoryURL has no place for a port: a mirror that needs one does not count, as
+// for Trivy.
+var repositoryURL = regexp.MustCompile(`^\s*(?:@\S+\s+)?(?:https?|ftp)://[0-9A-Za-z.-]+/([A-Za-z]+)/v?([0-9A-Za-z_.-]+)/`)
 
 // parser turns the text of one file into a fact; false means the file says nothing.
 type parser func(text string) (inventory.OSFact, bool, error)
@@ -40,7 +42,7 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "os" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 3 }
+func (Analyzer) Version() int { return 4 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool { return parserFor(f.Path) != nil }
@@ -50,7 +52,8 @@ func (Analyzer) Begin() analyze.Run { return &run{} }
 
 func parserFor(path string) parser {
 	switch path {
-	case "etc/os-release", "usr/lib/os-release":
+	case "etc/os-release", "usr/lib/os-release", "aarch64-bottlerocket-linux-gnu/sys-root/usr/lib/os-release",
+		"x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/os-release":
 		return parseOSRelease
 	case "etc/redhat-release", "etc/almalinux-release", "etc/centos-release", "etc/rocky-release",
 		"etc/fedora-release", "usr/lib/fedora-release":
@@ -119,8 +122,8 @@ func parseOSRelease(text string) (inventory.OSFact, bool, error) {
 // only their own release files count.
 func familyOf(id string) string {
 	switch id {
-	case "arch", "alpine", "wolfi", "chainguard", "centos", "rocky", "fedora", "photon", "opensuse-tumbleweed",
-		"activestate", "bottlerocket", "coreos", "echo", "minimos":
+	case "arch", "alpine", "wolfi", "chainguard", "minimos", "echo", "centos", "rocky", "fedora", "photon", "opensuse-tumbleweed",
+		"coreos", "bottlerocket", "activestate":
 		return id
 	case "almalinux":
 		return "alma"

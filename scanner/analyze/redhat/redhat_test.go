@@ -65,3 +65,20 @@ func FuzzLabels(f *testing.F) {
 		}
 	})
 }
+
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"metadata":{"icm_version":1},"content_sets":["rhel-8-for-x86_64-baseos-rpms","a,b",""]}`))
+	f.Add([]byte(`{"content_sets":7}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := &run{}
+		if err := r.manifest(text); err != nil && r.found {
+			t.Error("both an answer and an error")
+		}
+		// What is kept comes back from the word that packages carry.
+		for _, set := range inventory.SplitChannels(r.build.Channels()).ContentSets {
+			if set == "" {
+				t.Errorf("%q has an empty set", r.build.Channels())
+			}
+		}
+	})
+}

@@ -26,8 +26,8 @@ func TestAnalyzer(t *testing.T) {
 		{"sbin/both", 0o755 | fs.ModeSetgid | fs.ModeSetuid, true, inventory.Sighting{Kind: inventory.SetIDSighting, Rule: "setuid", Title: "runs as its owner", Evidence: "ugrwxr-xr-x"}},
 		{"usr/bin/ls", 0o755, true, inventory.Sighting{Kind: inventory.PlainSighting}},
 		{"usr/bin/readme", 0o644, false, inventory.Sighting{}},
-		{"opt/x", 0o755, false, inventory.Sighting{}},
-		{"tmp/x", 0o755 | fs.ModeSticky, false, inventory.Sighting{}},
+		{"opt/x", 0o755, true, inventory.Sighting{Kind: inventory.PlainSighting}},
+		{"tmp/x", 0o644 | fs.ModeSticky, false, inventory.Sighting{}},
 	} {
 		f := analyze.File{Path: c.path, Mode: c.mode, Size: 1 << 40}
 		if got := (setid.Analyzer{}).Required(f); got != c.required {
@@ -57,5 +57,13 @@ func TestBounded(t *testing.T) {
 	}
 	if n := len(run.Result().Sightings); n != 10_000 {
 		t.Errorf("%d are reported", n)
+	}
+	for i := range 30_000 {
+		if err := run.Read(analyze.File{Path: fmt.Sprint("plain", i), Mode: 0o755}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(run.Result().Sightings); n != 15_000 {
+		t.Errorf("%d are reported with plain programs", n)
 	}
 }
