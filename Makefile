@@ -41,11 +41,7 @@ race: ## run all tests under the race detector
 	@$(GO) test -race -shuffle=on ./...
 
 fuzz: ## run every fuzz target for FUZZTIME
-	@set -e; for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
-		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$f); do \
-			echo "fuzz $$(dirname $$f) $$name"; \
-			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) | grep -Ev '^fuzz: elapsed' ; \
-		done; done
+	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 bench: build ## run the benchmarks, beside Trivy if it is on the path; BENCH=REGEXP chooses
 	@MUSTER_BIN=$(CURDIR)/bin/muster $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./... | grep -Ev '^(ok|PASS|\?)'

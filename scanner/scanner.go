@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -169,11 +170,14 @@ func (i ImageInventory) Lookup(id inventory.SetID) (inventory.PackageSet, bool) 
 // image reads the layers of an image that are not known yet and squashes.
 func (s *Scanner) image(ctx context.Context, image *pull.Image) (ImageInventory, error) {
 	layers := make([]inventory.LayerAnalysis, len(image.Manifest.Layers))
+	var facts atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for n := range layers {
 		group.Go(func() (err error) {
-			layers[n], err = s.layer(ctx, image, n)
-			return err
+			if layers[n], err = s.layer(ctx, image, n); err != nil {
+				return err
+			}
+			return limit.Check("facts", int64(s.limits.Facts), facts.Add(int64(layers[n].Facts())))
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -181,6 +185,13 @@ func (s *Scanner) image(ctx context.Context, image *pull.Image) (ImageInventory,
 	}
 	inv, sets := squash.Squash(image.Describe(), layers)
 	inv.Sought = s.sought
+	packages := 0
+	for _, source := range inv.Sources {
+		packages += len(sets[source.Set].Packages)
+	}
+	if err := limit.Check("packages", int64(s.limits.Packages), int64(packages)); err != nil {
+		return ImageInventory{}, err
+	}
 	return ImageInventory{Inventory: inv, Sets: sets}, nil
 }
 

@@ -249,6 +249,8 @@ func TestFailures(t *testing.T) {
 		"a cache that cannot read":  {scanner.Options{Cache: brokenCache{get: boom}}, boom},
 		"a cache that cannot write": {scanner.Options{Cache: brokenCache{put: boom}}, boom},
 		"a limit":                   {scanner.Options{Limits: limit.Limits{Entries: 1}}, limit.ErrExceeded},
+		"a limit of all layers":     {scanner.Options{Limits: limit.Limits{Facts: 1}}, limit.ErrExceeded},
+		"a limit of packages":       {scanner.Options{Limits: limit.Limits{Packages: 1}}, limit.ErrExceeded},
 		"a limit of documents":      {scanner.Options{Limits: limit.Limits{ManifestBytes: 10}}, limit.ErrExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -238,3 +238,25 @@ func pushHuge(b *testing.B, registry, program string) string {
 	}
 	return push(b, registry, "huge/image:1", image(b, all...))
 }
+
+// pushMany pushes an image of nearly as many packages as an image may have.
+func pushMany(b *testing.B, registry string) string {
+	b.Helper()
+	const layers, each = 2, 95_000
+	var all []v1.Layer
+	for n := range layers {
+		var entries []entry
+		if n == 0 {
+			entries = append(entries, entry{path: "etc/alpine-release", body: []byte("3.20.0\n")})
+		}
+		for i := range each {
+			name := fmt.Sprintf("@many-%d/package-%d-%d", i%50, n, i)
+			entries = append(entries, entry{
+				path: fmt.Sprintf("srv/%d/%d/node_modules/%s/package.json", n, i/1000, name),
+				body: fmt.Appendf(nil, `{"name":%q,"version":"%d.%d.%d","description":%q}`, name, i%7, i%13, i%29, strings.Repeat("x", 200)),
+			})
+		}
+		all = append(all, layer(uint64(n), entries))
+	}
+	return push(b, registry, "many/image:1", image(b, all...))
+}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -71,10 +72,17 @@ type scanRun struct {
 	scanner *scanner.Scanner
 }
 
+// scanMemory is from where on the garbage collector works harder, so that an image
+// of a hundred thousand packages stays within 256 MiB like any other.
+const scanMemory = 160 << 20
+
 func scan(ctx context.Context, in *invocation) error {
 	plan, err := in.scanPlan()
 	if err != nil {
 		return err
+	}
+	if in.Env("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(scanMemory)
 	}
 	r := &scanRun{invocation: in, plan: plan}
 	if r.pull, err = in.pullOptions(); err != nil {

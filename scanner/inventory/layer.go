@@ -53,6 +53,15 @@ type LayerAnalysis struct {
 	Stats    Stats     `json:"stats"`
 }
 
+// Facts is how much the layer tells: packages, deletions, sightings and problems.
+func (l LayerAnalysis) Facts() int {
+	n := len(l.Whiteouts) + len(l.Opaque) + len(l.Sightings) + len(l.Problems)
+	for _, s := range l.Sets {
+		n += 1 + len(s.Set.Packages)
+	}
+	return n
+}
+
 // SourceSet is a package set with the path (slash-separated, no leading slash)
 // of the file it was read from.
 type SourceSet struct {

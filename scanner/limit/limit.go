@@ -58,6 +58,11 @@ type Limits struct {
 	// has a ceiling.
 	FileBytes int64
 	KeptBytes int64
+	// Facts bounds what all layers of an image tell (packages, deletions, sightings,
+	// problems; a package database that ten layers rewrite counts ten times), and
+	// Packages how many packages the image has in the end.
+	Facts    int
+	Packages int
 	// HeldBytes bounds the files that are in memory as a whole at the same time,
 	// over all layers that are being read: archives, executables, databases.
 	HeldBytes int64
@@ -84,6 +89,8 @@ func Defaults() Limits {
 		PathBytes:     4096,
 		FileBytes:     128 * mib,
 		KeptBytes:     256 * mib,
+		Facts:         500_000,
+		Packages:      200_000,
 		HeldBytes:     128 * mib,
 	}
 }
@@ -107,6 +114,8 @@ func (l Limits) WithDefaults() Limits {
 		PathBytes:     orDefault(l.PathBytes, d.PathBytes),
 		FileBytes:     orDefault(l.FileBytes, d.FileBytes),
 		KeptBytes:     orDefault(l.KeptBytes, d.KeptBytes),
+		Facts:         orDefault(l.Facts, d.Facts),
+		Packages:      orDefault(l.Packages, d.Packages),
 		HeldBytes:     orDefault(l.HeldBytes, d.HeldBytes),
 	}
 }

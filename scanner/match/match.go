@@ -39,7 +39,7 @@ type Sets func(inventory.SetID) (inventory.PackageSet, bool)
 type Matcher struct {
 	db         Database
 	findings   memo[Key, []Vulnerability]
-	advisories memo[packageOf, compiled]
+	advisories memo[packageOf, *compiled]
 	summaries  memo[ratedBy, rating]
 	products   memo[string, []int]
 	covered    memo[string, bool]
@@ -63,7 +63,11 @@ func New(db Database) *Matcher { return &Matcher{db: db} }
 // shared: the caller must not change it. A version that its ecosystem's rules
 // do not understand has none. An error means that the database could not be read.
 func (m *Matcher) Findings(key Key) ([]Vulnerability, error) {
-	return m.findings.get(key, func() ([]Vulnerability, error) { return m.compute(key) })
+	known, err := m.known(packageOf{key.Stream, key.Name})
+	if err != nil || known == nil {
+		return nil, err // most packages have no advisories: nothing to remember of each version
+	}
+	return m.findings.get(key, func() ([]Vulnerability, error) { return known.of(key), nil })
 }
 
 // Prepare reads and compiles what the database says about the packages of the
@@ -71,42 +75,33 @@ func (m *Matcher) Findings(key Key) ([]Vulnerability, error) {
 // database. It may be called from several goroutines with parts of the keys.
 func (m *Matcher) Prepare(keys []Key) error {
 	for _, k := range keys {
-		if r := ruleOfStream(k.Stream); r != nil {
-			if _, err := m.known(r, packageOf{k.Stream, k.Name}); err != nil {
-				return err
-			}
+		if _, err := m.known(packageOf{k.Stream, k.Name}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (m *Matcher) compute(key Key) ([]Vulnerability, error) {
-	r := ruleOfStream(key.Stream)
-	if r == nil {
-		return nil, nil
-	}
-	known, err := m.known(r, packageOf{key.Stream, key.Name})
-	if err != nil || len(known.vulnerabilities) == 0 {
-		return nil, err
-	}
-	affects := known.judge(key)
+// of returns what concerns the version of a key.
+func (c *compiled) of(key Key) []Vulnerability {
+	affects := c.judge(key)
 	if affects == nil {
-		return nil, nil
+		return nil
 	}
 	// Most keys have few: what is kept as long as the matcher has no room to spare.
 	var few [64]int
 	hits := few[:0]
-	for i := range known.vulnerabilities {
+	for i := range c.vulnerabilities {
 		if affects(i) {
 			hits = append(hits, i)
 		}
 	}
 	if len(hits) == 0 {
-		return nil, nil
+		return nil
 	}
 	result := make([]Vulnerability, 0, len(hits))
 	for _, i := range hits {
-		v := known.vulnerabilities[i]
+		v := c.vulnerabilities[i]
 		// Several advisories about one vulnerability give one finding.
 		if last := len(result) - 1; last >= 0 && result[last].ID == v.ID {
 			if result[last].Fixed < v.Fixed {
@@ -116,16 +111,23 @@ func (m *Matcher) compute(key Key) ([]Vulnerability, error) {
 		}
 		result = append(result, v)
 	}
-	return result, nil
+	return result
 }
 
-func (m *Matcher) known(r *rule, of packageOf) (compiled, error) {
-	return m.advisories.get(of, func() (compiled, error) { return m.compile(r, of) })
+// known is what there is about a package, nil for nothing.
+func (m *Matcher) known(of packageOf) (*compiled, error) {
+	return m.advisories.get(of, func() (*compiled, error) {
+		r := ruleOfStream(of.stream)
+		if r == nil {
+			return nil, nil
+		}
+		return m.compile(r, of)
+	})
 }
 
 // compile reads the advisories of a package from all buckets of its stream; for
 // one vulnerability the last bucket counts.
-func (m *Matcher) compile(r *rule, of packageOf) (compiled, error) {
+func (m *Matcher) compile(r *rule, of packageOf) (*compiled, error) {
 	byID := map[string][]vulndb.Advisory{}
 	for _, bucket := range r.buckets(of.stream, m.db.Buckets()) {
 		advisories, err := m.db.Advisories(bucket, of.name)
@@ -133,7 +135,7 @@ func (m *Matcher) compile(r *rule, of packageOf) (compiled, error) {
 			advisories, err = m.inChannels(r, of.stream, advisories)
 		}
 		if err != nil {
-			return compiled{}, err
+			return nil, err
 		}
 		fresh := map[string][]vulndb.Advisory{}
 		for _, a := range advisories {
@@ -141,13 +143,16 @@ func (m *Matcher) compile(r *rule, of packageOf) (compiled, error) {
 		}
 		maps.Copy(byID, fresh)
 	}
+	if len(byID) == 0 {
+		return nil, nil
+	}
 	var advisories []vulndb.Advisory
-	var result compiled
+	result := &compiled{}
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
 		for _, a := range byID[id] {
 			v, err := m.describe(r, a)
 			if err != nil {
-				return compiled{}, err
+				return nil, err
 			}
 			advisories = append(advisories, a)
 			result.vulnerabilities = append(result.vulnerabilities, v)

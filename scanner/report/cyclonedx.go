@@ -33,7 +33,9 @@ type cycloneDX struct {
 // unambiguous, so that VEX documents can point at them.
 func CycloneDX(w io.Writer, d Document) error {
 	b := &cycloneDX{document: d, refs: map[string]int{}}
+	// The library writes other versions than its newest from a copy of the document.
 	bom := cdx.NewBOM()
+	bom.SpecVersion, bom.JSONSchema = cdx.SpecVersion1_6, "http://cyclonedx.org/schema/bom-1.6.schema.json"
 	bom.SerialNumber = "urn:uuid:" + d.id()
 	bom.Metadata = &cdx.Metadata{
 		Timestamp: d.Created.Format(time.RFC3339),
@@ -52,15 +54,11 @@ func CycloneDX(w io.Writer, d Document) error {
 			return err
 		}
 	}
-	bom.Components, bom.Dependencies, bom.Vulnerabilities = &b.components, &b.dependencies, &b.vulnerabilities
+	bom.Components, bom.Dependencies, bom.Vulnerabilities = &b.components, some(b.dependencies), some(b.vulnerabilities)
 	if b.components == nil {
 		bom.Components = &[]cdx.Component{}
 	}
-	encoder := cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false)
-	if err := encoder.EncodeVersion(bom, cdx.SpecVersion1_6); err != nil {
-		return fmt.Errorf("report: write cyclonedx: %w", err)
-	}
-	return nil
+	return encode(w, "cyclonedx", bom)
 }
 
 // id names the document: equal results have equal names.
@@ -97,14 +95,19 @@ func properties(words ...string) *[]cdx.Property {
 			result = append(result, cdx.Property{Name: "muster:" + words[i], Value: words[i+1]})
 		}
 	}
-	if result == nil {
+	return some(result)
+}
+
+// some is nil for an empty list, which is left out.
+func some[T any](list []T) *[]T {
+	if len(list) == 0 {
 		return nil
 	}
-	return &result
+	return &list
 }
 
 func (b *cycloneDX) image(i Image, root string) error {
-	contains := []string{}
+	var contains []string
 	refs := make([]string, len(i.Contents))
 	for n, p := range i.Contents {
 		refs[n] = b.ref(p.PURL)
@@ -119,7 +122,7 @@ func (b *cycloneDX) image(i Image, root string) error {
 			Properties: properties("end_of_life", dayOf(i.EndOfLife)),
 		})
 	}
-	b.dependencies = append(b.dependencies, cdx.Dependency{Ref: root, Dependencies: &contains})
+	b.dependencies = append(b.dependencies, cdx.Dependency{Ref: root, Dependencies: some(contains)})
 	at := map[string]int{}
 	for _, f := range i.Findings {
 		ref := root
@@ -177,7 +180,7 @@ func (b *cycloneDX) vulnerability(f Finding) (cdx.Vulnerability, error) {
 	if f.Source != "" {
 		v.Source = &cdx.Source{Name: f.Source}
 	}
-	rating := cdx.VulnerabilityRating{Severity: cdx.Severity(strings.ToLower(f.Severity.String()))}
+	rating := cdx.VulnerabilityRating{Severity: cdx.Severity(strings.ToLower(f.Severity.String())), Method: cdx.ScoringMethodOther}
 	if f.SeveritySource != "" {
 		rating.Source = &cdx.Source{Name: f.SeveritySource}
 	}
@@ -209,10 +212,7 @@ func advisories(f Finding, detail vulndb.Detail) *[]cdx.Advisory {
 			result = append(result, cdx.Advisory{URL: link})
 		}
 	}
-	if result == nil {
-		return nil
-	}
-	return &result
+	return some(result)
 }
 
 // weaknesses reads "CWE-79".
@@ -223,10 +223,7 @@ func weaknesses(ids []string) *[]int {
 			result = append(result, n)
 		}
 	}
-	if result == nil {
-		return nil
-	}
-	return &result
+	return some(result)
 }
 
 func dateOf(t *time.Time) string {

@@ -1,12 +1,15 @@
 package report
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // Format names a form in which a document is written.
@@ -66,11 +69,11 @@ func Write(w io.Writer, f Format, d Document) error {
 // JSON writes the document, indented.
 func JSON(w io.Writer, d Document) error { return encode(w, "json", d) }
 
+// encode writes as encoding/json would, and holds no copy of the text, which is
+// longer than what it is made from.
 func encode(w io.Writer, name string, value any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
+	enc := jsontext.NewEncoder(w, jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false), jsontext.WithIndent("  "))
+	if err := json.MarshalEncode(enc, value); err != nil {
 		return fmt.Errorf("report: write %s: %w", name, err)
 	}
 	return nil

@@ -16,7 +16,15 @@ import (
 // those that the inventory refers to.
 func NewImage(inv inventory.Inventory, sets match.Sets, findings []match.Finding, gaps []match.Gap) Image {
 	i := Image{Image: inv.Image, OS: inv.OS, Gaps: gaps, Problems: inv.Problems}
-	at := map[place]int{}
+	at := make(map[place]int, len(findings)) // -1 until the package is seen
+	for _, f := range findings {
+		at[place{f.Ecosystem, f.Package, f.Installed, f.Path}] = -1
+	}
+	for _, source := range inv.Sources {
+		set, _ := sets(source.Set)
+		i.Packages += len(set.Packages)
+	}
+	i.Contents = make([]Package, 0, i.Packages)
 	for _, source := range inv.Sources {
 		set, _ := sets(source.Set)
 		for n, p := range set.Packages {
@@ -25,16 +33,15 @@ func NewImage(inv inventory.Inventory, sets match.Sets, findings []match.Finding
 				Source: cmp.Or(p.Path, source.Path), LayerIndex: source.Origin(n),
 			}
 			key := place{pkg.Ecosystem, pkg.Name, pkg.Version, pkg.Source}
-			if _, known := at[key]; !known {
+			if first, wanted := at[key]; wanted && first < 0 {
 				at[key] = len(i.Contents)
 			}
 			i.Contents = append(i.Contents, pkg)
 		}
 	}
-	i.Packages = len(i.Contents)
 	for _, f := range findings {
 		finding := Finding{Finding: f, LayerIndex: -1, contents: -1}
-		if n, known := at[place{f.Ecosystem, f.Package, f.Installed, f.Path}]; known {
+		if n := at[place{f.Ecosystem, f.Package, f.Installed, f.Path}]; n >= 0 {
 			finding.contents, finding.PURL, finding.LayerIndex = n, i.Contents[n].PURL, i.Contents[n].LayerIndex
 		}
 		i.Findings = append(i.Findings, finding)
