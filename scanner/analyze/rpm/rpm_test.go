@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/sampleimage/rpmdb"
 )
 
 func read(t *testing.T, path string, data []byte) (analyze.Result, error) {
@@ -33,16 +34,16 @@ func TestFormats(t *testing.T) {
 			SourceName: "nodejs", SourceVersion: "12.19.1-1.module_el8"},
 		{Name: "openssl-libs", Version: "1:3.0.7-1.el9", Arch: "x86_64", SourceName: "openssl"},
 	}
-	headers := headersOf(samples())
+	headers := rpmdb.Headers(samples()...)
 	for name, tt := range map[string]struct {
 		path string
 		data []byte
 	}{
 		"sqlite":                    {"var/lib/rpm/rpmdb.sqlite", sqliteFile(t, headers...)},
 		"sqlite below usr":          {"usr/lib/sysimage/rpm/rpmdb.sqlite", sqliteFile(t, headers...)},
-		"ndb":                       {"usr/lib/sysimage/rpm/Packages.db", ndbFile(headers...)},
-		"berkeley":                  {"var/lib/rpm/Packages", berkeleyFile(binary.LittleEndian, headers...)},
-		"berkeley of a big machine": {"var/lib/rpm/Packages", berkeleyFile(binary.BigEndian, headers...)},
+		"ndb":                       {"usr/lib/sysimage/rpm/Packages.db", rpmdb.NDBOf(headers...)},
+		"berkeley":                  {"var/lib/rpm/Packages", rpmdb.BerkeleyOf(binary.LittleEndian, headers...)},
+		"berkeley of a big machine": {"var/lib/rpm/Packages", rpmdb.BerkeleyOf(binary.BigEndian, headers...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +70,7 @@ func TestManyPackages(t *testing.T) {
 	t.Parallel()
 	var headers [][]byte
 	for range 2000 { // a tree of several levels
-		headers = append(headers, samples()[0].header())
+		headers = append(headers, samples()[0].Header())
 	}
 	got, err := read(t, "var/lib/rpm/rpmdb.sqlite", sqliteFile(t, headers...))
 	if err != nil || len(got.Sets[0].Set.Packages) != 1 {
@@ -79,9 +80,9 @@ func TestManyPackages(t *testing.T) {
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	headers := headersOf(samples())
+	headers := rpmdb.Headers(samples()...)
 	le := binary.LittleEndian
-	sqlite, ndb, berkeley := sqliteFile(t, headers...), ndbFile(headers...), berkeleyFile(le, headers...)
+	sqlite, ndb, berkeley := sqliteFile(t, headers...), rpmdb.NDBOf(headers...), rpmdb.BerkeleyOf(le, headers...)
 	change := func(data []byte, f func([]byte)) []byte {
 		data = bytes.Clone(data)
 		f(data)
@@ -109,11 +110,11 @@ func TestHostile(t *testing.T) {
 		"berkeley many entries":       change(berkeley, func(d []byte) { le.PutUint16(d[4096+20:], 65535) }),
 		"berkeley overflow is a loop": change(berkeley, func(d []byte) { le.PutUint32(d[3*4096+16:], 3) }),
 		"berkeley no overflow page":   change(berkeley, func(d []byte) { d[2*4096+25] = 5 }),
-		"header of nothing":           ndbFile(nil),
-		"header says too much":        ndbFile(binary.BigEndian.AppendUint32(nil, 1<<31)),
-		"header of many tags":         ndbFile(append(binary.BigEndian.AppendUint32(nil, 1<<20), 0, 0, 0, 0)),
-		"package without a name":      ndbFile(spec{version: "1", release: "1"}.header()),
-		"version of two lines":        ndbFile(spec{name: "a", version: "1\n2"}.header()),
+		"header of nothing":           rpmdb.NDBOf(nil),
+		"header says too much":        rpmdb.NDBOf(binary.BigEndian.AppendUint32(nil, 1<<31)),
+		"header of many tags":         rpmdb.NDBOf(append(binary.BigEndian.AppendUint32(nil, 1<<20), 0, 0, 0, 0)),
+		"package without a name":      rpmdb.NDBOf(rpmdb.Package{Version: "1", Release: "1"}.Header()),
+		"version of two lines":        rpmdb.NDBOf(rpmdb.Package{Name: "a", Version: "1\n2"}.Header()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,8 +138,8 @@ func sameBlob(d []byte) {
 
 func TestOneBrokenHeaderHidesNoOther(t *testing.T) {
 	t.Parallel()
-	headers := append([][]byte{spec{version: "1"}.header()}, headersOf(samples())...)
-	got, err := read(t, "var/lib/rpm/Packages.db", ndbFile(headers...))
+	headers := append([][]byte{rpmdb.Package{Version: "1"}.Header()}, rpmdb.Headers(samples()...)...)
+	got, err := read(t, "var/lib/rpm/Packages.db", rpmdb.NDBOf(headers...))
 	if !errors.Is(err, errMalformed) || len(got.Sets[0].Set.Packages) != 4 {
 		t.Errorf("%d packages, %v", len(got.Sets[0].Set.Packages), err)
 	}
@@ -184,11 +185,11 @@ func TestVendors(t *testing.T) {
 }
 
 func FuzzDatabase(f *testing.F) {
-	headers := headersOf(samples()[:1])
+	headers := rpmdb.Headers(samples()[:1]...)
 	f.Add(sqliteFile(f, headers...))
-	f.Add(ndbFile(headers...))
-	f.Add(berkeleyFile(binary.LittleEndian, headers...))
-	f.Add(berkeleyFile(binary.BigEndian, headers...))
+	f.Add(rpmdb.NDBOf(headers...))
+	f.Add(rpmdb.BerkeleyOf(binary.LittleEndian, headers...))
+	f.Add(rpmdb.BerkeleyOf(binary.BigEndian, headers...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := &run{owned: analyze.NewPathSet()}
 		packages, err := r.parse(data)

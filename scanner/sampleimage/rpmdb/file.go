@@ -3,20 +3,22 @@ package rpmdb
 import "encoding/binary"
 
 // NDB returns a database in rpm's own format, Packages.db.
-func NDB(packages ...Package) []byte {
+func NDB(packages ...Package) []byte { return NDBOf(Headers(packages...)...) }
+
+// NDBOf is NDB of packages as rpm stores them, which need not make sense.
+func NDBOf(headers ...[]byte) []byte {
 	const page, slotBytes, block, header = 4096, 16, 16, 32
 	le := binary.LittleEndian
-	pages := (header + len(packages)*slotBytes + page - 1) / page
+	pages := (header + len(headers)*slotBytes + page - 1) / page
 	data := make([]byte, max(pages, 1)*page)
 	copy(data, "RpmP")
 	le.PutUint32(data[8:], 1)
 	le.PutUint32(data[12:], uint32(len(data)/page))
-	le.PutUint32(data[16:], uint32(len(packages)+1))
+	le.PutUint32(data[16:], uint32(len(headers)+1))
 	for slot := header; slot < len(data); slot += slotBytes {
 		copy(data[slot:], "Slot")
 	}
-	for i, p := range packages {
-		h := p.Header()
+	for i, h := range headers {
 		slot := data[header+i*slotBytes:]
 		le.PutUint32(slot[4:], uint32(i+1))
 		le.PutUint32(slot[8:], uint32(len(data)/block))
@@ -37,8 +39,13 @@ func NDB(packages ...Package) []byte {
 // Berkeley returns a database in Berkeley DB's hash format, Packages: a page of
 // metadata, pages of pairs, and the overflow pages with the headers.
 func Berkeley(o binary.ByteOrder, packages ...Package) []byte {
+	return BerkeleyOf(o, Headers(packages...)...)
+}
+
+// BerkeleyOf is Berkeley of packages as rpm stores them, which need not make sense.
+func BerkeleyOf(o binary.ByteOrder, headers ...[]byte) []byte {
 	const size, head, offPage, perPage = 4096, 26, 12, 100
-	pairPages := (len(packages) + perPage - 1) / perPage
+	pairPages := (len(headers) + perPage - 1) / perPage
 	meta := make([]byte, size)
 	o.PutUint32(meta[12:], 0x00061561)
 	o.PutUint32(meta[16:], 9)
@@ -48,15 +55,14 @@ func Berkeley(o binary.ByteOrder, packages ...Package) []byte {
 	data := append(meta, make([]byte, pairPages*size)...)
 	next := uint32(1 + pairPages)
 	for n := range pairPages {
-		some := packages[n*perPage : min(len(packages), (n+1)*perPage)]
+		some := headers[n*perPage : min(len(headers), (n+1)*perPage)]
 		page := data[(n+1)*size : (n+2)*size]
 		o.PutUint32(page[8:], uint32(n+1))
 		o.PutUint16(page[20:], uint16(2*len(some)))
 		page[25] = 13
 		free := size
 		var overflow []byte
-		for i, p := range some {
-			h := p.Header()
+		for i, h := range some {
 			free -= 5
 			o.PutUint16(page[head+i*4:], uint16(free))
 			page[free] = 1

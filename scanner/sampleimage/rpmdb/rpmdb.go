@@ -63,6 +63,15 @@ func (p Package) Header() []byte {
 	return encode(append(tags, p.files()...))
 }
 
+// Headers returns packages as rpm stores them.
+func Headers(packages ...Package) [][]byte {
+	var headers [][]byte
+	for _, p := range packages {
+		headers = append(headers, p.Header())
+	}
+	return headers
+}
+
 // files are the three lists in which rpm keeps a package's files.
 func (p Package) files() []tagValue {
 	if len(p.Files) == 0 {
