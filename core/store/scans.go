@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/muster-sec/muster/core/fault"
 	"github.com/muster-sec/muster/core/model"
@@ -118,26 +119,71 @@ func (s *Store) keepInventory(tx *sql.Tx, sc model.ScanResult, p packedScan) err
 
 // keyIDs numbers match keys. A key that is known keeps the answer it had: only
 // a re-match, which touches every image with the key, may change it.
+//
+// Many go into one statement: SQLite notes what a statement changes inside a
+// savepoint, and what it takes to forget that again grows with the savepoint.
 func keyIDs(tx *sql.Tx, answers map[string]string) ([]int64, error) {
-	find, err := tx.Prepare(`SELECT id FROM match_keys WHERE name = ?`)
-	if err != nil {
-		return nil, fmt.Errorf("store: read match keys: %w", err)
-	}
-	defer find.Close()
 	ids := make([]int64, 0, len(answers))
-	for _, name := range slices.Sorted(maps.Keys(answers)) {
-		var id int64
-		err := find.QueryRow(name).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			err = tx.QueryRow(`INSERT INTO match_keys (name, answer) VALUES (?, ?) RETURNING id`, name, answers[name]).Scan(&id)
-		}
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(answers)), knownAtOnce) {
+		known, err := knownKeys(tx, names)
 		if err != nil {
-			return nil, fmt.Errorf("store: number match key %s: %w", name, err)
+			return nil, err
 		}
-		ids = append(ids, id)
+		ids = slices.AppendSeq(ids, maps.Values(known))
+		var fresh []any
+		for _, name := range names {
+			if _, ok := known[name]; !ok {
+				fresh = append(fresh, name, answers[name])
+			}
+		}
+		if len(fresh) == 0 {
+			continue
+		}
+		rows := strings.TrimSuffix(strings.Repeat("(?, ?), ", len(fresh)/2), ", ")
+		numbered, err := numbers(tx.Query(`INSERT INTO match_keys (name, answer) VALUES `+rows+` RETURNING id`, fresh...))
+		if err != nil {
+			return nil, fmt.Errorf("store: number match keys: %w", err)
+		}
+		ids = append(ids, numbered...)
 	}
 	slices.Sort(ids)
 	return ids, nil
+}
+
+// knownKeys are the numbers of those match keys that have one.
+func knownKeys(tx *sql.Tx, names []string) (map[string]int64, error) {
+	in, args := placeholders(names)
+	rows, err := tx.Query(`SELECT name, id FROM match_keys WHERE name IN (`+in+`)`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("store: read match keys: %w", err)
+	}
+	defer rows.Close()
+	known := make(map[string]int64, len(names))
+	for rows.Next() {
+		var name string
+		var id int64
+		if err := rows.Scan(&name, &id); err != nil {
+			return nil, fmt.Errorf("store: read match keys: %w", err)
+		}
+		known[name] = id
+	}
+	return known, rows.Err()
+}
+
+func numbers(rows *sql.Rows, err error) ([]int64, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []int64
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, rows.Err()
 }
 
 // encodeKeys writes sorted numbers as differences, a byte or two each.
