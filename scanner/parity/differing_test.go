@@ -85,6 +85,9 @@ func differingSpecimens() map[string]specimen {
 	add("long line of apk", longLine, sampleimage.Layer{alpine, text("lib/apk/db/installed", "P:a\nV:1.0-r0\no:a\np:"+long+"\n\nP:widget\nV:1.0-r0\no:widget\n\n")})
 	add("long line of a gem", longLine, sampleimage.Layer{text("x/specifications/a.gemspec",
 		"Gem::Specification.new do |s|\n  s.name = \"widget\"\n  s.version = \"1.0.0\"\n  s.files = [\""+long+"\"]\nend\n")})
+	add("odd lists", "`installed.json` or `*.deps.json` with a field twice or in another case, `installed.json` with odd shapes in other fields", sampleimage.Layer{
+		text("1/installed.json", `{"packages":[{"name":"acme/widget","version":"1.0.0","require":[]}]}`), text("2/installed.json", `{"Packages":[{"name":"acme/widget","version":"1.0.1"}]}`),
+		text("a.deps.json", `{"libraries":{"Acme.Widget/1.4.0":{"type":"package","type":"package"}}}`), text("b.deps.json", `{"Libraries":{"Acme.Widget/1.4.1":{"type":"package"}}}`)})
 	add("long line of a jar", longLine, sampleimage.Layer{
 		text("a.jar", zipped(text("META-INF/MANIFEST.MF", "Implementation-Title: widget\nImplementation-Vendor-Id: org.example\nX: "+long+"\nImplementation-Version: 1.0\n"))),
 		text("b.jar", zipped(text("META-INF/maven/a/b/pom.properties", "x="+long+"\ngroupId=org.example\nartifactId=widget\nversion=1.0\n")))})
