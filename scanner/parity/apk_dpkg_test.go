@@ -38,6 +38,8 @@ func apkSpecimens() map[string]specimen {
 		"alpine": one(sampleimage.Alpine("3.17.3", widgets(fixed["alpine 3.17"])...)...),
 		"alpine edge by its repositories": one(text("etc/alpine-release", "3.17.3\n"), database(fixed["alpine edge"]),
 			repositories(mirror+"v3.17/main", "@edge "+mirror+"edge/testing", mirror+"v3.17/community")),
+		"alpine edge by a repository of apk 3": one(text("etc/alpine-release", "3.17.3\n"), database(fixed["alpine edge"]), repositories("@edge v3 "+mirror+"edge main")),
+		"alpine edge by a typed repository":    one(text("etc/alpine-release", "3.17.3\n"), database(fixed["alpine edge"]), repositories("v2 "+mirror+"edge/main")),
 		"alpine of the highest repository": one(text("etc/alpine-release", "3.4.6\n"), database(fixed["alpine 3.17"]),
 			repositories("http://mirror.example.org/alpine/v3.4/main", "ftp://mirror.example.org/alpine/v3.17/main")),
 		"alpine old main only":        one(text("etc/alpine-release", "3.4.6\n"), repositories(mirror+"v3.4/main"), database(fixed["alpine 3.4"])),

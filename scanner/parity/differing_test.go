@@ -1,6 +1,7 @@
 package parity_test
 
 import (
+	"runtime/debug"
 	"strings"
 
 	"github.com/muster-sec/muster/scanner/sampleimage"
@@ -80,10 +81,40 @@ func differingSpecimens() map[string]specimen {
 		text("etc/os-release", "ID=photon\nVERSION_ID=4.0\n"), text("var/lib/rpm/Packages.db", string(rpmdb.NDB(
 			rpmdb.Package{Name: "widget", Version: "1.0", Release: "1.ph4", Arch: "x86_64", Vendor: "VMware, Inc."})))})
 	long := strings.Repeat("x", 70000)
-	const longLine = "a line of more than 64 KiB in apk's database or a gem's specification"
+	const longLine = "a line of more than 64 KiB in apk's database, a gem's specification or a jar's description"
 	add("long line of apk", longLine, sampleimage.Layer{alpine, text("lib/apk/db/installed", "P:a\nV:1.0-r0\no:a\np:"+long+"\n\nP:widget\nV:1.0-r0\no:widget\n\n")})
 	add("long line of a gem", longLine, sampleimage.Layer{text("x/specifications/a.gemspec",
 		"Gem::Specification.new do |s|\n  s.name = \"widget\"\n  s.version = \"1.0.0\"\n  s.files = [\""+long+"\"]\nend\n")})
+	add("odd lists", "`installed.json` or `*.deps.json` with a field twice or in another case, `installed.json` with odd shapes in other fields", sampleimage.Layer{
+		text("1/installed.json", `{"packages":[{"name":"acme/widget","version":"1.0.0","require":[]}]}`), text("2/installed.json", `{"Packages":[{"name":"acme/widget","version":"1.0.1"}]}`),
+		text("a.deps.json", `{"libraries":{"Acme.Widget/1.4.0":{"type":"package","type":"package"}}}`), text("b.deps.json", `{"Libraries":{"Acme.Widget/1.4.1":{"type":"package"}}}`)})
+	add("long line of a jar", longLine, sampleimage.Layer{
+		text("a.jar", zipped(text("META-INF/MANIFEST.MF", "Implementation-Title: widget\nImplementation-Vendor-Id: org.example\nX: "+long+"\nImplementation-Version: 1.0\n"))),
+		text("b.jar", zipped(text("META-INF/maven/a/b/pom.properties", "x="+long+"\ngroupId=org.example\nartifactId=widget\nversion=1.0\n")))})
+	add("malformed status", "a malformed line, or one that ends as on Windows, in a dpkg status paragraph", sampleimage.Layer{debian,
+		text("var/lib/dpkg/status", "Package: widget\nno field\nVersion: 1.0-1\n\nPackage: a\r\nVersion: 1.0-1\r\n\r\nPackage: libwidget\r\nSource: widget\r\nVersion: 1.0-1\r\n")})
+	add("characters of a shell", "characters in the linker's flags of a Go program that mean something to a shell (`;&<>()`)",
+		sampleimage.Layer{linked("usr/bin/a", "-X main.version=1.4.0 -X main.by=me(x)"), linked("usr/bin/b", "-X main.url=a?b&c -X main.version=1.4.0")})
+	const otherKind = "a program that an upper layer replaces by one of another language, an SBOM by one with packages of another kind"
+	rust, err := sampleimage.RustProgram(sampleimage.Crate{Name: "widget", Version: "1.4.0", Source: "crates.io"})
+	if err != nil {
+		panic(err) // writing into memory
+	}
+	add("go becomes rust", otherKind, sampleimage.Layer{program("usr/bin/x", sampleGo("v1.0.0"))}, sampleimage.Layer{program("usr/bin/x", rust)})
+	add("bom of another kind", otherKind, sampleimage.Layer{text("a.cdx", cycloneDX("Acme.Widget", "pkg:nuget/Acme.Widget@1.4.0"))},
+		sampleimage.Layer{text("a.cdx", cycloneDX("widget", "pkg:cargo/widget@1.4.0"))})
+	add("outside of the root", "a file of a layer whose path leaves the root folder (`../x`)", sampleimage.Layer{module("../x", "1.0.0")})
+	const otherName = "a component of an SBOM whose name is not that of its package URL"
+	add("bom of other names", otherName, sampleimage.Layer{text("a.cdx", cycloneDX("gizmo", "pkg:cargo/widget@1.4.0")),
+		text("b.cdx", cycloneDX("widget", "pkg:golang/example.org/widget@v1.4.0"))})
+	add("bom within a component", "components within components of a CycloneDX document", sampleimage.Layer{text("a.cdx", strings.Replace(
+		cycloneDX("gadget", "pkg:cargo/gadget@1.4.0"), `"version":"1.4.0"`, `"version":"1.4.0","components":[{"type":"library","name":"widget","version":"1.4.0","purl":"pkg:cargo/widget@1.4.0"}]`, 1))})
+	const syft = "a package's file or source package as Syft, CycloneDX's `evidence` or a package URL's `upstream` tell it in an SBOM"
+	add("bom of syft", syft, sampleimage.Layer{debian, text("a.cdx", cycloneDX("libwidget", "pkg:deb/debian/libwidget@1.0-1?upstream=widget")),
+		text("b.cdx", strings.Replace(cycloneDX("widget", "pkg:cargo/widget@1.4.0"), `"version":"1.4.0"`, `"version":"1.4.0","evidence":{"occurrences":[{"location":"/usr/bin/x"}]}`, 1))})
+	add("bom of two systems", "an SBOM with packages of several operating systems' package managers", sampleimage.Layer{alpine, text("a.cdx", strings.Replace(
+		cycloneDX("widget", "pkg:apk/alpine/widget@1.0-r0"), `"components":[`, `"components":[{"type":"library","name":"x","version":"1","purl":"pkg:deb/debian/x@1"},`, 1))})
+	add("bom of hex", "packages of CocoaPods, Conan, Hex, Pub or Swift in an SBOM", sampleimage.Layer{text("a.cdx", cycloneDX("widget", "pkg:hex/widget@1.4.0"))})
 	add("conda's base", "Conda's base environment (`conda-meta` outside `envs/`)", sampleimage.Layer{
 		text("opt/conda/conda-meta/widget-1.0-py_0.json", object("name", "widget", "version", "1.0"))})
 	add("quoted environment", "quoted values of ENV in a Red Hat build's Dockerfile, several in a line", sampleimage.Layer{rhel, widget("Red Hat, Inc."),
@@ -94,6 +125,12 @@ func differingSpecimens() map[string]specimen {
 	add("cargo workspace", "a Cargo workspace without a package of its own", sampleimage.Layer{
 		text("srv/Cargo.lock", "[[package]]\nname = \"widget\"\nversion = \"1.4.0\"\n"), text("srv/Cargo.toml", "[workspace.dependencies]\nwidget = \"1\"\n")})
 	return all
+}
+
+// linked is a Go program that was built with these flags of the linker.
+func linked(path, flags string) sampleimage.File {
+	return program(path, sampleimage.GoProgram(debug.BuildInfo{GoVersion: "go1.26.0", Path: "example.org/app",
+		Main: debug.Module{Path: "example.org/app", Version: "(devel)"}, Settings: []debug.BuildSetting{{Key: "-ldflags", Value: flags}}}))
 }
 
 // cycloneDX is a bill of materials with one component of version 1.4.0.

@@ -46,6 +46,8 @@ func layerSpecimens() map[string]specimen {
 	archive.archive, plainArchive.archive, plainArchive.compression = true, true, compression.None
 	return map[string]specimen{
 		"layers in zstd": zstd, "layers unpacked": plain, "docker archive": archive, "docker archive unpacked": plainArchive,
+		"two databases":             stacked(sampleimage.Layer{release, apks("1.0-r0")}, sampleimage.Layer{text("usr/lib/apk/db/installed", apks("1.1-r0").Body)}),
+		"removed and back":          stacked(sampleimage.Layer{release, apks("1.0-r0"), module("a", "1.0.0")}, sampleimage.Layer{apks(), file(".wh.a")}, sampleimage.Layer{apks("1.0-r0"), module("a", "1.0.0")}),
 		"an empty layer":            stacked(alpine, sampleimage.Layer{}, base, sampleimage.Layer{}),
 		"no layer":                  stacked(),
 		"the same layer":            stacked(alpine, base, base),
@@ -110,8 +112,12 @@ func ownedSpecimens() map[string]specimen {
 		sampleimage.Package{Name: "py3-widget", Version: "1.0-r0", Files: []string{files[0][1:], files[1][1:], files[2][1:]}}))}
 	byArch := text("var/lib/dpkg/info/python3-widget:all.md5sums", list.Body)
 	return map[string]specimen{
-		"owned by dpkg":               stacked(with(deb("Debian"), with(owned, list)...)),
-		"owned by dpkg, by arch":      stacked(with(deb("Debian"), with(owned, byArch)...)),
+		"owned by dpkg":          stacked(with(deb("Debian"), with(owned, list)...)),
+		"owned by dpkg, by arch": stacked(with(deb("Debian"), with(owned, byArch)...)),
+		"owned by odd paths": stacked(with(deb("Debian"), module("x", "1.0.0"), module("y", "1.0.0"), module("z", "1.0.0"), text("var/lib/dpkg/info/python3-widget.md5sums",
+			"d4  ./x/package.json\nd4  /y/package.json\nd4  z/package.json \n"))),
+		"owned over unowned": stacked(sampleimage.Layer{module("usr/share/nodejs/widget", "1.1.0"), text(site+"wid_get-1.0.dist-info/METADATA", metadata("1.1"))},
+			with(deb("Debian"), with(owned, list)...)),
 		"owned by a third party":      stacked(with(deb("Docker <support@docker.com>"), with(owned, list)...)),
 		"owned in another layer":      stacked(with(deb("Debian"), list), owned),
 		"owned, upgraded by pip":      stacked(with(deb("Debian"), with(owned, list)...), sampleimage.Layer{text(site+"wid_get-1.1.dist-info/METADATA", metadata("1.1")), text(site+".wh.wid_get-1.0.dist-info", "")}),

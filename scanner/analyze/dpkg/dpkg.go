@@ -34,7 +34,7 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "dpkg" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 1 }
+func (Analyzer) Version() int { return 2 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool {

@@ -139,6 +139,7 @@ func normalVersion(v string) (string, error) {
 }
 
 // parseSums reads a *.md5sums file, lines of "digest  path", and hands on each path.
+// A path that begins with a slash, which the format does not have, matches no file.
 func parseSums(body io.Reader, owned func(path string)) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxLine)
@@ -147,7 +148,7 @@ func parseSums(body io.Reader, owned func(path string)) error {
 		if !ok {
 			return errors.New("dpkg: md5sums line without a path")
 		}
-		owned(strings.TrimLeft(file, "/"))
+		owned(file)
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("dpkg: read md5sums: %w", err)

@@ -26,9 +26,10 @@ const maxBytes = 1 << 20
 // errMixed is reported for a list of repositories of several distributions.
 var errMixed = errors.New("osrelease: repositories of different distributions")
 
-// repositoryURL has no place for a port: a mirror that needs one does not count, as
+// repositoryURL takes words before the URL for a tag and apk 3's type of the
+// repository. It has no place for a port: a mirror that needs one does not count, as
 // for Trivy.
-var repositoryURL = regexp.MustCompile(`^\s*(?:@\S+\s+)?(?:https?|ftp)://[0-9A-Za-z.-]+/([A-Za-z]+)/v?([0-9A-Za-z_.-]+)/`)
+var repositoryURL = regexp.MustCompile(`^\s*(?:[^#\s]\S*\s+){0,3}(?:https?|ftp)://[0-9A-Za-z.-]+/([A-Za-z]+)/v?([0-9A-Za-z_.-]+)/`)
 
 // parser turns the text of one file into a fact; false means the file says nothing.
 type parser func(text string) (inventory.OSFact, bool, error)
@@ -42,7 +43,7 @@ var _ analyze.Analyzer = Analyzer{}
 func (Analyzer) Name() string { return "os" }
 
 // Version implements analyze.Analyzer.
-func (Analyzer) Version() int { return 4 }
+func (Analyzer) Version() int { return 5 }
 
 // Required implements analyze.Analyzer.
 func (Analyzer) Required(f analyze.File) bool { return parserFor(f.Path) != nil }
