@@ -20,8 +20,8 @@ import (
 // decides how versions compare and which advisories apply.
 type Ecosystem string
 
-// The ecosystems that have an analyzer. Those of languages are named as the
-// vulnerability database names them.
+// The ecosystems. Those of languages are named as the vulnerability database names
+// them; the last five are known from bills of materials only.
 const (
 	Dpkg     Ecosystem = "dpkg"
 	Apk      Ecosystem = "apk"
@@ -37,6 +37,12 @@ const (
 	Conda    Ecosystem = "conda"
 	Julia    Ecosystem = "julia"
 	Bitnami  Ecosystem = "bitnami"
+
+	CocoaPods Ecosystem = "cocoapods"
+	Conan     Ecosystem = "conan"
+	Erlang    Ecosystem = "erlang"
+	Pub       Ecosystem = "pub"
+	Swift     Ecosystem = "swift"
 )
 
 // IsOS reports whether packages of the ecosystem belong to the operating

@@ -34,6 +34,9 @@ func languageRule(e inventory.Ecosystem) *rule {
 		})
 	case inventory.Gem:
 		r.compile = compileRanges(parseGem, parseGemRanges)
+	case inventory.CocoaPods:
+		name = sameName
+		r.compile = compileRanges(parseGem, parseGemRanges) // its guides give it the order and ranges of gems
 	case inventory.Java:
 		r.compile = compileRanges(maven.NewVersion, maven.NewComparer)
 	case inventory.Bitnami:
@@ -41,7 +44,10 @@ func languageRule(e inventory.Ecosystem) *rule {
 	case inventory.Go, inventory.Julia:
 		name = sameName // names of modules and packages are case-sensitive
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
-	case inventory.Rust, inventory.Composer, inventory.NuGet:
+	case inventory.Swift:
+		name = swiftName
+		r.compile = compileRanges(generic.Parse, newGenericConstraints)
+	case inventory.Rust, inventory.Composer, inventory.NuGet, inventory.Conan, inventory.Erlang, inventory.Pub:
 		r.compile = compileRanges(generic.Parse, newGenericConstraints)
 	default:
 		return nil
@@ -78,6 +84,12 @@ func (r gemRanges) Check(version string) bool {
 
 func newGenericConstraints(text string) (generic.Constraints, error) {
 	return generic.NewConstraints(text)
+}
+
+// swiftName: packages are named by where their source lies, with or without what
+// makes it an address.
+func swiftName(name string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(name, "https://"), ".git")
 }
 
 // pythonName: case does not matter and an underscore is a hyphen (PEP 426).

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/muster-sec/muster/scanner/inventory"
+	"github.com/muster-sec/muster/scanner/purl"
 	"github.com/muster-sec/muster/scanner/sampleimage"
 )
 
@@ -62,6 +64,11 @@ func imageOfLanguage(language string) func([]installed) sampleimage.Layer {
 	case "bitnami":
 		return each(func(i int, p installed) sampleimage.File {
 			return sampleimage.File{Path: fmt.Sprintf("opt/bitnami/%d/.spdx-%s.spdx", i, p.name), Body: bitnamiDocument("pkg:bitnami/" + p.name + "@" + url.PathEscape(p.version))}
+		})
+	case "cocoapods", "conan", "erlang", "pub", "swift":
+		return each(func(i int, p installed) sampleimage.File {
+			u := purl.Of(inventory.Package{Name: p.name, Version: p.version}, inventory.Ecosystem(language), inventory.OS{})
+			return sampleimage.File{Path: fmt.Sprintf("srv/%d/bom.cdx.json", i), Body: cycloneDX(p.name, u)}
 		})
 	case "maven":
 		return rounds(func(i int, list []installed) sampleimage.File {

@@ -197,7 +197,7 @@ func kindOfType(r Result) string {
 	}
 	for kind, name := range map[inventory.Ecosystem]string{
 		inventory.NPM: "node-pkg", inventory.Python: "python-pkg", inventory.Gem: "gemspec", inventory.Go: "gobinary",
-		inventory.Rust: "rustbinary", inventory.Java: "jar", inventory.Composer: "composer-vendor",
+		inventory.Rust: "rustbinary", inventory.Java: "jar", inventory.Composer: "composer-vendor", inventory.Erlang: "hex",
 		inventory.NuGet: "dotnet-core", inventory.Conda: "conda-pkg",
 		inventory.Bitnami: "bitnami",
 	} {

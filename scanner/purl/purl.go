@@ -53,6 +53,8 @@ func Of(p inventory.Package, e inventory.Ecosystem, os inventory.OS) string {
 		if group, artifact, ok := strings.Cut(p.Name, ":"); ok {
 			u.Namespace, u.Name = group, artifact
 		}
+	case packageurl.TypeCocoapods:
+		u.Name, u.Subpath, _ = strings.Cut(p.Name, "/")
 	default:
 		if i := strings.LastIndexByte(p.Name, '/'); i > 0 && namespaced(u.Type) {
 			u.Namespace, u.Name = p.Name[:i], p.Name[i+1:]
@@ -159,6 +161,8 @@ func parse(text string) (packageurl.PackageURL, error) {
 
 func nameOf(u packageurl.PackageURL) string {
 	switch {
+	case u.Type == packageurl.TypeCocoapods && u.Subpath != "":
+		return u.Name + "/" + u.Subpath
 	case u.Namespace == "":
 		return u.Name
 	case u.Type == packageurl.TypeMaven:
@@ -272,6 +276,11 @@ func types() [][2]string {
 		{string(inventory.Conda), packageurl.TypeConda},
 		{string(inventory.Julia), packageurl.TypeJulia},
 		{string(inventory.Bitnami), packageurl.TypeBitnami},
+		{string(inventory.CocoaPods), packageurl.TypeCocoapods},
+		{string(inventory.Conan), packageurl.TypeConan},
+		{string(inventory.Erlang), packageurl.TypeHex},
+		{string(inventory.Pub), packageurl.TypePub},
+		{string(inventory.Swift), packageurl.TypeSwift},
 	}
 }
 
@@ -295,5 +304,9 @@ func ecosystemOf(kind string) (inventory.Ecosystem, bool) {
 
 // namespaced reports whether slashes in a name separate a namespace.
 func namespaced(kind string) bool {
-	return kind == packageurl.TypeNPM || kind == packageurl.TypeGolang || kind == packageurl.TypeComposer
+	switch kind {
+	case packageurl.TypeNPM, packageurl.TypeGolang, packageurl.TypeComposer, packageurl.TypeSwift:
+		return true
+	}
+	return false
 }

@@ -42,7 +42,10 @@ func TestRoundTrip(t *testing.T) {
 		"pkg:rpm/opensuse/zlib@1.2-1?distro=opensuse-leap-15.3": {
 			Ecosystem: inventory.Rpm, OS: inventory.OS{Family: "opensuse-leap", Version: "15.3"}, Package: inventory.Package{Name: "zlib", Version: "1.2-1"},
 		},
-		"pkg:bitnami/redis@7.2.3": {Ecosystem: inventory.Bitnami, Package: inventory.Package{Name: "redis", Version: "7.2.3"}},
+		"pkg:swift/github.com/x/y@1.0.0":    {Ecosystem: inventory.Swift, Package: inventory.Package{Name: "github.com/x/y", Version: "1.0.0"}},
+		"pkg:cocoapods/Sentry@8.0.0#Hybrid": {Ecosystem: inventory.CocoaPods, Package: inventory.Package{Name: "Sentry/Hybrid", Version: "8.0.0"}},
+		"pkg:hex/plug@1.0.0":                {Ecosystem: inventory.Erlang, Package: inventory.Package{Name: "plug", Version: "1.0.0"}},
+		"pkg:bitnami/redis@7.2.3":           {Ecosystem: inventory.Bitnami, Package: inventory.Package{Name: "redis", Version: "7.2.3"}},
 		"pkg:apk/alpine/musl@1.2.3-r4?distro=alpine-3.17.3": {
 			Ecosystem: inventory.Apk, OS: inventory.OS{Family: "alpine", Version: "3.17.3"},
 			Package: inventory.Package{Name: "musl", Version: "1.2.3-r4"},

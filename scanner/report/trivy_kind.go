@@ -24,6 +24,7 @@ func (i Image) trivyKind(e inventory.Ecosystem, source string) (class, kind, tar
 		inventory.NPM: {"node-pkg", "Node.js"}, inventory.Python: {"python-pkg", "Python"}, inventory.Gem: {"gemspec", "Ruby"},
 		inventory.Go: {"gobinary", ""}, inventory.Rust: {"rustbinary", ""}, inventory.Java: {"jar", "Java"},
 		inventory.Composer: {"composer-vendor", ""}, inventory.NuGet: {"dotnet-core", ""}, inventory.Conda: {"conda-pkg", "Conda"},
+		inventory.Erlang: {"hex", ""},
 	}
 	n, known := names[e]
 	if !known {

@@ -162,7 +162,7 @@ func TestOtherTools(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	d, err := sbom.Read(strings.NewReader(cyclonedx(`{"type":"library","name":"a","purl":"pkg:npm/a"},{"type":"library","name":"b","purl":"pkg:swift/x/b@1"},
+	d, err := sbom.Read(strings.NewReader(cyclonedx(`{"type":"library","name":"a","purl":"pkg:npm/a"},{"type":"library","name":"b","purl":"pkg:huggingface/x/b@1"},
 		{"type":"library","name":"c","purl":"nonsense"},{"type":"file","name":"d"},
 		{"type":"library","name":"e","purl":"pkg:deb/debian/e@1?distro=debian-12"},{"type":"library","name":"f","purl":"pkg:deb/debian/f@1?distro=debian-12"},
 		{"type":"library","name":"g","purl":"pkg:deb/ubuntu/g@1?distro=ubuntu-24.04"}`)))
