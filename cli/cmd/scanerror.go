@@ -29,6 +29,8 @@ func explainScan(err error) error {
 		return err
 	case errors.Is(err, pull.ErrReference):
 		p.code, p.try = exitUsage, "HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:…, or oci:DIR:REF"
+	case errors.Is(err, pull.ErrNotFound):
+		p.check = "repository, tag and platform are spelled as they are there"
 	case errors.Is(err, pull.ErrUnsupported):
 		p.check = "the reference is an image"
 	case errors.Is(err, pull.ErrElsewhere):

@@ -60,7 +60,7 @@ func ParseSeverity(text string) (Severity, error) {
 			return s, nil
 		}
 	}
-	return Unknown, fmt.Errorf("match: unknown severity %.40q", text)
+	return Unknown, fmt.Errorf("match: unknown severity %.40q; there are critical, high, medium, low and unknown", text)
 }
 
 // Vulnerability is one entry of the list that belongs to a match key: all that

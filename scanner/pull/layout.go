@@ -75,7 +75,7 @@ func (s *layoutSource) root(ctx context.Context) (document, error) {
 	if s.name == "" {
 		return document{}, fmt.Errorf("%w: the layout holds %d images, say which: oci:FOLDER:NAME", ErrReference, len(names))
 	}
-	return document{}, fmt.Errorf("%w: no entry %q in the layout", ErrNotFound, s.name)
+	return document{}, fmt.Errorf("%w: no entry %q in the layout; there are %s", ErrNotFound, s.name, some(names))
 }
 
 func (s *layoutSource) manifest(ctx context.Context, digest v1.Hash) (document, error) {
@@ -95,4 +95,13 @@ func (s *layoutSource) blob(_ context.Context, digest v1.Hash) (io.ReadCloser, e
 		return nil, err
 	}
 	return body, nil
+}
+
+// some is the first names of a list, and how many more there are.
+func some(names []string) string {
+	const shown = 10
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
