@@ -177,7 +177,7 @@ func (s *Scanner) image(ctx context.Context, image *pull.Image) (ImageInventory,
 			if layers[n], err = s.layer(ctx, image, n); err != nil {
 				return err
 			}
-			return limit.Check("facts", int64(s.limits.Facts), facts.Add(int64(layers[n].Facts())))
+			return limit.Check("image_facts", int64(s.limits.Facts), facts.Add(int64(layers[n].Facts())))
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -189,7 +189,7 @@ func (s *Scanner) image(ctx context.Context, image *pull.Image) (ImageInventory,
 	for _, source := range inv.Sources {
 		packages += len(sets[source.Set].Packages)
 	}
-	if err := limit.Check("packages", int64(s.limits.Packages), int64(packages)); err != nil {
+	if err := limit.Check("image_packages", int64(s.limits.Packages), int64(packages)); err != nil {
 		return ImageInventory{}, err
 	}
 	return ImageInventory{Inventory: inv, Sets: sets}, nil

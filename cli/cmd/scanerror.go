@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/muster-sec/muster/scanner/limit"
 	"github.com/muster-sec/muster/scanner/pull"
 	"github.com/muster-sec/muster/scanner/vulndb/fetch"
 )
@@ -33,6 +34,8 @@ func explainScan(err error) error {
 		p.check = "repository, tag and platform are spelled as they are there"
 	case errors.Is(err, pull.ErrUnsupported):
 		p.check = "the reference is an image"
+	case errors.Is(err, limit.ErrExceeded):
+		p.check = "the image is meant to be like that: what one scan may cost is bounded"
 	case errors.Is(err, pull.ErrElsewhere):
 		p.check, p.try = "the registry leads to its own network or a public one", "the registry's address inside the network, if its blobs lie there"
 	case isRegistry && (registry.StatusCode == http.StatusUnauthorized || registry.StatusCode == http.StatusForbidden):
