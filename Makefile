@@ -66,7 +66,7 @@ freeze: $(TOOLS)/buf ## at a release: freeze the plugin contract and the SDK's s
 	@$(GO) test ./plugins/sdk -run Surface -update
 
 verify: generate contract ## formatting, vet, generated code and go.mod are as committed
-	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	@test -z "$$(gofmt -l . | tee -a /dev/stderr)"
 	@$(GO) vet ./... && $(GO) vet -tags real ./cli/realtest
 	@$(GO) mod tidy -diff
 	@cd plugins/examples/registry-folder && $(GO) mod tidy -diff && $(GO) vet ./...
