@@ -50,6 +50,14 @@ func TestFixtureImages(t *testing.T) {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
 			lines := peers.compare(t, subject{scheme: "oci:", path: images + ":" + image})
+			for range 4 {
+				// In one of this image's layers two files tell the release. Which one
+				// Trivy goes by is chance; once in eight runs or so it is the other.
+				if !strings.HasPrefix(image, "meta/ubi:") || len(lines) != 2 || lines[0] != "- os redhat 8.1" {
+					break
+				}
+				lines = peers.compare(t, subject{scheme: "oci:", path: images + ":" + image})
+			}
 			if strings.HasPrefix(image, "meta/fedora:") {
 				// Trivy reports no packages of Fedora, as DIFFERENCES.md says.
 				lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "+ package os ") })
