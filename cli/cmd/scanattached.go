@@ -16,8 +16,8 @@ const (
 	// fetched for one image, and each of them.
 	maxAttached      = 16
 	maxAttachedBytes = 32 << 20
-	// maxAttachedPackages bounds what one lists.
-	maxAttachedPackages = 200_000
+	// maxAttachedPackages bounds what all of them list together.
+	maxAttachedPackages = 50_000
 )
 
 // attached returns the inventory with what bills of materials that refer to the
@@ -29,6 +29,7 @@ func (r *scanRun) attached(ctx context.Context, inv scanner.ImageInventory) (sca
 		r.hint("warning: not all attached bills of materials are known: %v", err)
 	}
 	var found []report.SBOM
+	left := maxAttachedPackages
 	for _, a := range referrers {
 		format := a.SBOMFormat()
 		if format == "" {
@@ -39,17 +40,18 @@ func (r *scanRun) attached(ctx context.Context, inv scanner.ImageInventory) (sca
 			inv.Problems = append(inv.Problems, inventory.Problem{Path: a.Digest, Analyzer: "sbom", Reason: "more attached bills of materials than are read"})
 			continue
 		}
-		doc, err := r.fetchSBOM(ctx, a)
+		doc, err := r.fetchSBOM(ctx, a, left)
 		if err != nil {
 			inv.Problems = append(inv.Problems, inventory.Problem{Path: a.Digest, Analyzer: "sbom", Reason: err.Error()})
 			continue
 		}
+		left -= len(doc.Packages)
 		inv = inv.Attach(a.Digest, doc)
 	}
 	return inv, found
 }
 
-func (r *scanRun) fetchSBOM(ctx context.Context, a pull.Referrer) (sbom.Document, error) {
+func (r *scanRun) fetchSBOM(ctx context.Context, a pull.Referrer, packages int) (sbom.Document, error) {
 	raw, err := pull.Attached(ctx, r.arg(0), a, maxAttachedBytes, r.pull)
 	if err != nil {
 		return sbom.Document{}, err
@@ -57,5 +59,5 @@ func (r *scanRun) fetchSBOM(ctx context.Context, a pull.Referrer) (sbom.Document
 	if raw, err = sbom.Unwrap(raw); err != nil {
 		return sbom.Document{}, err
 	}
-	return sbom.Bounds{Bytes: maxAttachedBytes, Packages: maxAttachedPackages, Mixed: true}.Read(bytes.NewReader(raw))
+	return sbom.Bounds{Bytes: maxAttachedBytes, Packages: packages, Mixed: true}.Read(bytes.NewReader(raw))
 }

@@ -57,9 +57,8 @@ func (t *Transport) Close() { t.base.CloseIdleConnections() }
 
 // RoundTrip makes one request when its turn has come, to where pull.Guard lets
 // it go: client libraries fall back to plain HTTP for private addresses, and
-// would send the credentials along. An
-// answer that says "later" holds the host and is an error that is
-// fault.Unavailable and knows when to try again.
+// would send the credentials along. An answer that says "later" holds the host
+// and is an error that is fault.Unavailable and knows when to try again.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !strings.EqualFold(req.URL.Host, t.host) {
 		return t.guarded.RoundTrip(req) // a token service or a store of blobs

@@ -119,7 +119,7 @@ func TestAMemberKeepsPackageSetsThatTheFeedHolds(t *testing.T) {
 		pump(t, home, west)
 	}
 	scanDigest(t, home, "fed.prod", "1", image, "CVE-1")
-	first, err := column(home.reads.Query(`SELECT hash FROM package_sets`))
+	first, err := column[string](home.reads.Query(`SELECT hash FROM package_sets`))
 	if err != nil || len(first) != 1 {
 		t.Fatal(first, err)
 	}

@@ -63,7 +63,7 @@ func (s *Store) ImageSummary(ctx context.Context, digest model.Digest) (model.Im
 		if images, err = readImages(ctx, tx, `i.digest = ?`, digest); err != nil || len(images) > 0 {
 			return err
 		}
-		children, err = column(tx.QueryContext(ctx, `SELECT digest FROM index_children WHERE index_digest = ? ORDER BY platform`, digest))
+		children, err = column[string](tx.QueryContext(ctx, `SELECT digest FROM index_children WHERE index_digest = ? ORDER BY platform`, digest))
 		return err
 	})
 	switch {

@@ -94,20 +94,7 @@ func (s *Store) Return(ctx context.Context, j model.Job, owner string, r model.R
 // Waiting are jobs that may be leased now, oldest first, at most limit.
 func (s *Store) Waiting(ctx context.Context, limit int) ([]int64, error) {
 	now := millis(s.now())
-	rows, err := s.reads.QueryContext(ctx, `SELECT id FROM jobs WHERE state = 'queued' AND not_before <= ? OR state = 'leased' AND lease_until < ? ORDER BY id LIMIT ?`, now, now, limit)
-	if err != nil {
-		return nil, fmt.Errorf("store: read waiting jobs: %w", err)
-	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("store: read waiting jobs: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return column[int64](s.reads.QueryContext(ctx, `SELECT id FROM jobs WHERE state = 'queued' AND not_before <= ? OR state = 'leased' AND lease_until < ? ORDER BY id LIMIT ?`, now, now, limit))
 }
 
 // endJob ends a job without a result and says why in its image.

@@ -210,7 +210,7 @@ func (s *Store) Schedules(ctx context.Context) ([]model.Timetable, error) {
 
 // administered are the registries administered here, without secrets.
 func (s *Store) administered(ctx context.Context) ([]model.Registry, error) {
-	bodies, err := column(s.reads.QueryContext(ctx, `SELECT body FROM registries WHERE origin = 'local' ORDER BY name`))
+	bodies, err := column[string](s.reads.QueryContext(ctx, `SELECT body FROM registries WHERE origin = 'local' ORDER BY name`))
 	if err != nil {
 		return nil, err
 	}

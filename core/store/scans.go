@@ -140,7 +140,7 @@ func keyIDs(tx *sql.Tx, answers map[string]string) ([]int64, error) {
 			continue
 		}
 		rows := strings.TrimSuffix(strings.Repeat("(?, ?), ", len(fresh)/2), ", ")
-		numbered, err := numbers(tx.Query(`INSERT INTO match_keys (name, answer) VALUES `+rows+` RETURNING id`, fresh...))
+		numbered, err := column[int64](tx.Query(`INSERT INTO match_keys (name, answer) VALUES `+rows+` RETURNING id`, fresh...))
 		if err != nil {
 			return nil, fmt.Errorf("store: number match keys: %w", err)
 		}
@@ -168,22 +168,6 @@ func knownKeys(tx *sql.Tx, names []string) (map[string]int64, error) {
 		known[name] = id
 	}
 	return known, rows.Err()
-}
-
-func numbers(rows *sql.Rows, err error) ([]int64, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return nil, err
-		}
-		out = append(out, n)
-	}
-	return out, rows.Err()
 }
 
 // encodeKeys writes sorted numbers as differences, a byte or two each.

@@ -96,7 +96,7 @@ func inventoryRecords(tx *sql.Tx, digest model.Digest) ([]feed.Record, error) {
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
-	sets, err := column(tx.Query(`SELECT hash FROM inventory_sets WHERE origin = 'local' AND digest = ? ORDER BY hash`, digest))
+	sets, err := column[string](tx.Query(`SELECT hash FROM inventory_sets WHERE origin = 'local' AND digest = ? ORDER BY hash`, digest))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func packedRecord(tx *sql.Tx, kind feed.Kind, key, query string, arg any) ([]fee
 // withdrawImage takes a local image out of the feed, with the package sets that
 // no other published image has.
 func (s *Store) withdrawImage(tx *sql.Tx, digest model.Digest) error {
-	sets, err := column(tx.Query(`SELECT hash FROM inventory_sets s WHERE s.origin = 'local' AND s.digest = ? AND NOT EXISTS (
+	sets, err := column[string](tx.Query(`SELECT hash FROM inventory_sets s WHERE s.origin = 'local' AND s.digest = ? AND NOT EXISTS (
 		SELECT 1 FROM inventory_sets o JOIN images i ON i.origin = o.origin AND i.digest = o.digest
 		WHERE o.hash = s.hash AND o.digest <> s.digest AND i.federated = 1)`, digest))
 	if err != nil {
@@ -154,17 +154,17 @@ func (s *Store) withdrawImage(tx *sql.Tx, digest model.Digest) error {
 	return nil
 }
 
-// column reads the rows of a query with one column of text.
-func column(rows *sql.Rows, err error) ([]string, error) {
+// column reads the rows of a query with one column.
+func column[T any](rows *sql.Rows, err error) ([]T, error) {
 	if err != nil {
-		return nil, fmt.Errorf("store: read names: %w", err)
+		return nil, fmt.Errorf("store: read a column: %w", err)
 	}
 	defer rows.Close()
-	var out []string
+	var out []T
 	for rows.Next() {
-		var v string
+		var v T
 		if err := rows.Scan(&v); err != nil {
-			return nil, fmt.Errorf("store: read names: %w", err)
+			return nil, fmt.Errorf("store: read a column: %w", err)
 		}
 		out = append(out, v)
 	}

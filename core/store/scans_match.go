@@ -105,7 +105,7 @@ func (s *Store) skipped(ctx context.Context) (map[model.Digest]bool, error) {
 
 // digestsOf calls yield with the images that a registry's tags lead to.
 func (s *Store) digestsOf(ctx context.Context, name string, yield func(model.Digest)) error {
-	digests, err := column(s.reads.QueryContext(ctx, `SELECT coalesce(c.digest, t.digest) FROM tags t
+	digests, err := column[string](s.reads.QueryContext(ctx, `SELECT coalesce(c.digest, t.digest) FROM tags t
 		LEFT JOIN index_children c ON c.index_digest = t.digest WHERE t.origin = 'local' AND t.registry = ?`, name))
 	if err != nil {
 		return err

@@ -106,7 +106,7 @@ func (s *Store) markUntagged(tx *sql.Tx, r model.Retention) error {
 // any more, though they may stay here for a local one.
 func (s *Store) withdrawUnwanted(ctx context.Context) error {
 	_, err := s.sweepAll(ctx, func(tx *sql.Tx) (int, error) {
-		digests, err := column(tx.Query(`SELECT digest FROM images WHERE origin = 'local' AND federated = 1 AND untagged_since = 0
+		digests, err := column[string](tx.Query(`SELECT digest FROM images WHERE origin = 'local' AND federated = 1 AND untagged_since = 0
 			AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.origin = 'local' AND substr(t.registry, 1, 4) = 'fed.' AND t.digest = images.digest)
 			AND NOT EXISTS (SELECT 1 FROM index_children c JOIN tags t ON t.digest = c.index_digest
 				WHERE t.origin = 'local' AND substr(t.registry, 1, 4) = 'fed.' AND c.digest = images.digest)
@@ -125,7 +125,7 @@ func (s *Store) withdrawUnwanted(ctx context.Context) error {
 }
 
 func (s *Store) sweepImages(tx *sql.Tx, r model.Retention) (int, error) {
-	digests, err := column(tx.Query(`SELECT digest FROM images WHERE origin = 'local' AND untagged_since > 0 AND untagged_since <= ? AND NOT `+kept+` LIMIT ?`,
+	digests, err := column[string](tx.Query(`SELECT digest FROM images WHERE origin = 'local' AND untagged_since > 0 AND untagged_since <= ? AND NOT `+kept+` LIMIT ?`,
 		millis(r.Now.Add(-r.Untagged)), sweepAtOnce))
 	if err != nil {
 		return 0, err
@@ -157,7 +157,7 @@ func (s *Store) sweepImages(tx *sql.Tx, r model.Retention) (int, error) {
 // sweepIndexes forgets multi-platform images that no tag names and of which no
 // child is left.
 func (s *Store) sweepIndexes(tx *sql.Tx) (int, error) {
-	digests, err := column(tx.Query(`SELECT digest FROM index_manifests m WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.digest = m.digest)
+	digests, err := column[string](tx.Query(`SELECT digest FROM index_manifests m WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.digest = m.digest)
 		AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.digest = m.digest)
 		AND NOT EXISTS (SELECT 1 FROM index_children c JOIN images i ON i.digest = c.digest WHERE c.index_digest = m.digest) LIMIT ?`, sweepAtOnce))
 	if err != nil {
@@ -200,7 +200,7 @@ func (s *Store) sweepOrphans(tx *sql.Tx, r model.Retention, o orphans) (int, err
 			return 0, fmt.Errorf("store: look for orphans in %s: %w", o.table, err)
 		}
 	}
-	hashes, err := column(tx.Query(`SELECT hash FROM `+o.table+` WHERE orphan_since > 0 AND orphan_since <= ? LIMIT ?`, millis(r.Now.Add(-r.Orphans)), sweepAtOnce))
+	hashes, err := column[string](tx.Query(`SELECT hash FROM `+o.table+` WHERE orphan_since > 0 AND orphan_since <= ? LIMIT ?`, millis(r.Now.Add(-r.Orphans)), sweepAtOnce))
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,42 @@
 package limit
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/BurntSushi/toml"
+)
+
+// tomlDepth bounds nested values; real documents have two or three.
+const tomlDepth = 64
+
+// TOML is a document that may be decoded: neither too long nor too deep.
+type TOML []byte
+
+// ReadTOML reads a document of at most max bytes, which name calls in errors. A
+// decoder needs many times as much memory.
+func ReadTOML(r io.Reader, name string, max int64) (TOML, error) {
+	text, err := ReadAll(r, name, max)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check("toml_depth", tomlDepth, TOMLDepth(text)); err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+// Decode decodes the document. The library has been seen to panic on documents
+// made to do so; that is an error too.
+func (t TOML) Decode(into any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the document cannot be read: %v", p)
+		}
+	}()
+	return toml.Unmarshal(t, into)
+}
 
 // TOMLDepth returns how deeply arrays, inline tables and the parts of a dotted key
 // are nested in a TOML document, counted without decoding it: decoders recurse,

@@ -133,9 +133,9 @@ type document struct {
 
 // Open resolves a reference to images: [docker://]HOST/REPOSITORY[:TAG|@DIGEST]
 // in a registry, oci:FOLDER[:NAME] in an OCI layout, or docker-archive:FILE[:NAME]
-// in a file that "docker save" wrote. For one platform it
-// returns exactly one. With AllPlatforms or for several, an image of the index that
-// cannot be opened, or is not there, does not hide the others: what could be opened is returned together
+// in a file that "docker save" wrote. For one platform it returns exactly one. With
+// AllPlatforms or for several, an image of the index that cannot be opened, or is
+// not there, does not hide the others: what could be opened is returned together
 // with the error; attestations and other artifacts of the index are passed over.
 func Open(ctx context.Context, ref string, o Options) ([]*Image, error) {
 	o.Limits = o.Limits.WithDefaults()

@@ -1,6 +1,7 @@
 // Package sbom reads bills of materials that others made, CycloneDX JSON, SPDX
-// JSON and SPDX's tags and values, into inventories that can be matched: package URLs tell ecosystem, name
-// and version, and the distribution whose advisories apply.
+// JSON and SPDX's tags and values, into inventories that can be matched: package
+// URLs tell ecosystem, name and version, and the distribution whose advisories
+// apply.
 package sbom
 
 import (

@@ -10,8 +10,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/muster-sec/muster/scanner/analyze"
 	"github.com/muster-sec/muster/scanner/inventory"
 	"github.com/muster-sec/muster/scanner/limit"
@@ -21,11 +19,9 @@ const (
 	lockName     = "Cargo.lock"
 	manifestName = "Cargo.toml"
 	// maxLockBytes and maxManifestBytes bound one file; the longest real ones have
-	// some hundred kilobytes. A decoder needs many times as much memory.
+	// some hundred kilobytes.
 	maxLockBytes     = 2 << 20
 	maxManifestBytes = 1 << 20
-	// maxDepth bounds nested values; real ones have two or three.
-	maxDepth = 64
 	// maxSteps bounds the steps from workspaces to their members in one layer.
 	maxSteps = 2_000_000
 	// maxManifests bounds the Cargo.toml kept of a layer: a registry of crates has
@@ -106,23 +102,13 @@ func (r *run) Result() analyze.Result {
 	return result
 }
 
-// decode reads a TOML document within bounds. The library recurses, and an
-// exhausted stack would end the process; it has also been seen to panic on
-// documents made to do so.
-func decode(body io.Reader, name string, max int64, into any) (err error) {
-	text, err := limit.ReadAll(body, name, max)
+// decode reads a TOML document within bounds.
+func decode(body io.Reader, name string, max int64, into any) error {
+	doc, err := limit.ReadTOML(body, name, max)
+	if err == nil {
+		err = doc.Decode(into)
+	}
 	if err != nil {
-		return fmt.Errorf("cargo: read: %w", err)
-	}
-	if err := limit.Check("toml_depth", maxDepth, limit.TOMLDepth(text)); err != nil {
-		return fmt.Errorf("cargo: parse: %w", err)
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("cargo: parse: %v", p)
-		}
-	}()
-	if err := toml.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("cargo: parse: %w", err)
 	}
 	return nil

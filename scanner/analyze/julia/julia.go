@@ -17,11 +17,8 @@ import (
 const (
 	manifestName = "Manifest.toml"
 	projectName  = "Project.toml"
-	// maxBytes bounds one file; real ones have some ten kilobytes. A decoder needs
-	// many times as much memory.
+	// maxBytes bounds one file; real ones have some ten kilobytes.
 	maxBytes = 2 << 20
-	// maxDepth bounds nested values; real ones have two or three.
-	maxDepth = 64
 )
 
 // Analyzer recognises Manifest.toml and Project.toml.

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/muster-sec/muster/scanner/limit"
 )
 
@@ -51,7 +49,7 @@ func parseProject(body io.Reader) (project, error) {
 	if err != nil {
 		return project{}, err
 	}
-	if err := toml.Unmarshal(text, &p); err != nil {
+	if err := text.Decode(&p); err != nil {
 		return project{}, fmt.Errorf("julia: parse Project.toml: %w", err)
 	}
 	return p, nil
@@ -65,13 +63,13 @@ func parseManifest(body io.Reader) ([]resolved, error) {
 	// Manifests had no head before Julia 1.6.2: all tables are packages.
 	julia := unknownVersion
 	var packages map[string][]entry
-	if err := toml.Unmarshal(text, &packages); err != nil {
+	if err := text.Decode(&packages); err != nil {
 		var doc struct {
 			Julia  string             `toml:"julia_version"`
 			Format string             `toml:"manifest_format"`
 			Deps   map[string][]entry `toml:"deps"`
 		}
-		if err := toml.Unmarshal(text, &doc); err != nil {
+		if err := text.Decode(&doc); err != nil {
 			return nil, fmt.Errorf("julia: parse Manifest.toml: %w", err)
 		}
 		if doc.Format == "" {
@@ -154,13 +152,10 @@ func (p project) needed(packages []resolved) []resolved {
 	return slices.Collect(maps.Values(kept))
 }
 
-func read(body io.Reader) ([]byte, error) {
-	text, err := limit.ReadAll(body, "julia_bytes", maxBytes)
+func read(body io.Reader) (limit.TOML, error) {
+	doc, err := limit.ReadTOML(body, "julia_bytes", maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("julia: read: %w", err)
 	}
-	if err := limit.Check("toml_depth", maxDepth, limit.TOMLDepth(text)); err != nil {
-		return nil, fmt.Errorf("julia: parse: %w", err)
-	}
-	return text, nil
+	return doc, nil
 }
